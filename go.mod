@@ -1,0 +1,3 @@
+module github.com/feedback-loop/feedback-loop
+
+go 1.26
