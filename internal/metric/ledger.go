@@ -1,0 +1,101 @@
+package metric
+
+import "sync"
+
+// The ledger of imports: what was read, what became of it, and the memory that makes a repeated import a no-op.
+
+// ImportRuns is import_runs: one row per file and import.
+func ImportRuns() *Table { return importRuns() }
+
+// ImportRejects is import_rejects: one row per record that could not be used.
+func ImportRejects() *Table { return importRejects() }
+
+// ImportSeries is import_series: the last count of each cumulative counter.
+func ImportSeries() *Table { return importSeries() }
+
+// ImportUndated is import_undated: the time that was given to a record without one.
+func ImportUndated() *Table { return importUndated() }
+
+// RollupDirty is rollup_dirty: days whose summaries are older than metrics_daily.
+func RollupDirty() *Table { return rollupDirty() }
+
+func ledger() []*Table {
+	return []*Table{ImportRuns(), ImportRejects(), ImportSeries(), ImportUndated(), RollupDirty()}
+}
+
+func counter(name, doc string) Column {
+	return Column{Name: name, Type: Int, Required: true, Default: int64(0), Doc: doc}
+}
+
+var importRuns = sync.OnceValue(func() *Table {
+	return &Table{Name: "import_runs", Since: 1, AutoID: true,
+		Doc: "One row per imported file: read_count = inserted_count + duplicate_count + rejected_count, at every moment.",
+		Columns: []Column{
+			{Name: "organization_id", Type: Int, Required: true, Default: int64(1), Doc: "Organisation."},
+			{Name: "file", Type: Text, Required: true, Doc: "File as it was named; - = standard input."},
+			{Name: "format", Type: Text, Size: 50, Required: true, Doc: "Format that was recognised."},
+			{Name: "source", Type: Text, Size: 100, Required: true, Doc: "Source given to the rows."},
+			{Name: "repository", Type: Text, Size: 255, Required: true, Default: "", Doc: "Repository given to rows that name none."},
+			{Name: "branch", Type: Text, Size: 255, Required: true, Default: "", Doc: "Branch given to rows that name none."},
+			{Name: "status", Type: Text, Size: 20, Required: true, Doc: "running, done or failed."},
+			{Name: "started_at", Type: Time, Required: true, Doc: "Start of the import."},
+			{Name: "finished_at", Type: Time, Doc: "End of it; null while it runs or if it was killed."},
+			counter("read_count", "Records that were read."),
+			counter("inserted_count", "Rows that were written."),
+			counter("duplicate_count", "Records that were there already."),
+			counter("rejected_count", "Records that could not be used; see import_rejects."),
+			{Name: "error", Type: Text, Doc: "Why it failed."},
+			{Name: "notes", Type: List, Doc: "Deviations that were mapped."},
+		}}
+})
+
+var importRejects = sync.OnceValue(func() *Table {
+	return &Table{Name: "import_rejects", Since: 1, AutoID: true,
+		Doc: "Records that could not be used, with their text, so that nothing is lost.",
+		Columns: []Column{
+			{Name: "import_run_id", Type: Int, Required: true, Doc: "id in import_runs."},
+			{Name: "position", Type: Text, Required: true, Doc: "Where the record stands in the file."},
+			{Name: "category", Type: Text, Size: 100, Required: true, Doc: "Category it was listed under."},
+			{Name: "reason", Type: Text, Required: true, Doc: "Why it cannot be used."},
+			{Name: "raw", Type: Text, Required: true, Doc: "Its text, with bytes that are not UTF-8 and NUL as \\xNN."},
+		},
+		Indexes: []Index{{Name: "idx_import_rejects_run", Columns: []string{"import_run_id"}}},
+	}
+})
+
+var importSeries = sync.OnceValue(func() *Table {
+	return &Table{Name: "import_series", Since: 1, AutoID: true,
+		Doc: "The last count that a source reported for each cumulative counter.",
+		Columns: []Column{
+			{Name: "series_key", Type: Key, Required: true, Doc: "UUIDv5 over organisation, repository, source, category and the series columns."},
+			{Name: "last_count", Type: Int, Required: true, Doc: "Count in the file that was imported last."},
+			{Name: "last_timestamp", Type: Time, Required: true, Doc: "Time of that record."},
+			{Name: "repeated", Type: Bool, Required: true, Default: false,
+				Doc: "A file listed the series more than once: its records are events, not a counter."},
+		},
+		Identity: []string{"series_key"},
+	}
+})
+
+var importUndated = sync.OnceValue(func() *Table {
+	return &Table{Name: "import_undated", Since: 1,
+		Doc: "The time a record without timestamp was given at its first import.",
+		Columns: []Column{
+			{Name: "event_key", Type: Key, Required: true, Doc: "Identity of the record."},
+			{Name: "timestamp", Type: Time, Required: true, Doc: "Time it was given."},
+		},
+		Identity: []string{"event_key"},
+	}
+})
+
+var rollupDirty = sync.OnceValue(func() *Table {
+	return &Table{Name: "rollup_dirty", Since: 1,
+		Doc: "Days whose rows in metrics_summary and pattern_effectiveness have to be computed again.",
+		Columns: []Column{
+			{Name: "organization_id", Type: Int, Required: true, Doc: "Organisation."},
+			{Name: "metric_type", Type: Text, Size: 100, Required: true, Doc: "Category, or the links of one."},
+			{Name: "day", Type: Date, Required: true, Doc: "Day."},
+		},
+		Identity: []string{"organization_id", "metric_type", "day"},
+	}
+})

@@ -1,0 +1,35 @@
+package metric
+
+func performance() *Category {
+	return &Category{
+		Name: "performance_metrics", Title: "Performance measurements", Table: "metrics_performance",
+		Doc: "Measured execution times, memory use and file sizes.",
+		Columns: []Column{
+			{Name: "metric_type", Type: Text, Size: 100, Required: true, Role: Dimension, As: "kind", Doc: "Type of measurement."},
+			{Name: "details", Type: JSON, Doc: "The measurement as it was recorded."},
+			{Name: "function_name", Type: Text, Size: 255, From: []string{"function_name", "details.function_name", "details.function"},
+				Aliases: []string{"operation"}, Doc: "Function that was measured."},
+			{Name: "execution_time_ms", Type: Float, Role: Measure, Unit: "ms",
+				From:    []string{"execution_time_ms", "details.execution_time_ms", "details.avg_time_ms", "details.max_time_ms"},
+				Aliases: []string{"duration_ms"}, Doc: "Execution time; the average where the measurement has one, else the maximum."},
+			{Name: "memory_usage_bytes", Type: Int, Role: Measure, Unit: "bytes",
+				From: []string{"memory_usage_bytes", "details.memory_usage_bytes", "details.memory_usage"}, Doc: "Memory in use."},
+			{Name: "file_size_bytes", Type: Int, Role: Measure, Unit: "bytes",
+				From: []string{"file_size_bytes", "details.file_size_bytes", "details.file_size"}, Doc: "Size of the file that was processed."},
+		},
+		Indexes: []Index{
+			{Name: "idx_perf_type_timestamp", Columns: []string{"metric_type", "timestamp"}},
+		},
+		Complete: completePerformance,
+	}
+}
+
+// A record that names an operation and its duration is a measurement of execution time even if it does not say so.
+func completePerformance(c *Category, r Row) []string {
+	kind, name, took := c.Position("metric_type"), c.Position("function_name"), c.Position("execution_time_ms")
+	if r[kind] != nil || r[name] == nil || r[took] == nil {
+		return nil
+	}
+	r[kind] = "execution_time"
+	return []string{"metric_type taken as execution_time where a record has only a name and a duration"}
+}
