@@ -1,0 +1,134 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/feedback-loop/feedback-loop/internal/fault"
+	"github.com/feedback-loop/feedback-loop/internal/metric"
+)
+
+// Migrations are not written down a second time: version n of the schema is whatever the tables declare Since n.
+
+// versions is the table that remembers which steps were applied.
+func versions() *metric.Table {
+	return &metric.Table{Name: "schema_migrations", Columns: []metric.Column{
+		{Name: "version", Type: metric.Int, Required: true},
+		{Name: "applied_at", Type: metric.Time, Required: true},
+	}, Identity: []string{"version"}}
+}
+
+// Migrate brings the database to the schema of these tables, one transaction per version. Several processes may
+// call it at once; a killed call leaves whole versions. A newer or foreign database is refused unchanged.
+func (db *DB) Migrate(ctx context.Context, tables []*metric.Table, target int, now time.Time) error {
+	for {
+		done := false
+		err := db.Write(ctx, func(tx *Tx) error {
+			have, err := tx.version()
+			if err != nil {
+				return err
+			}
+			if have > target {
+				return Newer(db.Where(), have, target)
+			}
+			if have == target {
+				done = true
+				return nil
+			}
+			return tx.migrate(tables, have+1, now)
+		})
+		if err != nil || done {
+			return err
+		}
+	}
+}
+
+// Version is the schema version of the database; 0 = empty. It fails for a database that holds tables of others.
+func (db *DB) Version(ctx context.Context) (v int, err error) {
+	err = db.Try(ctx, func(tx *Tx) error {
+		v, err = tx.version()
+		return err
+	})
+	return v, err
+}
+
+func (tx *Tx) version() (int, error) {
+	var names []string
+	err := tx.Query(tx.Statement(tx.db.engine.UserTables()), func(r *sql.Rows) error {
+		var n string
+		if err := r.Scan(&n); err != nil {
+			return err
+		}
+		names = append(names, n)
+		return nil
+	})
+	if err != nil || len(names) == 0 {
+		return 0, err
+	}
+	if !slices.Contains(names, versions().Name) {
+		return 0, tx.db.foreign(names)
+	}
+	var v sql.NullInt64
+	err = tx.Row(tx.Statement("SELECT MAX(version) FROM schema_migrations"), &v)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return int(v.Int64), err
+}
+
+func (tx *Tx) migrate(tables []*metric.Table, version int, now time.Time) error {
+	var stmts []string
+	if version == 1 {
+		stmts = tx.db.engine.Create(versions())
+	}
+	for _, t := range tables {
+		stmts = append(stmts, step(tx.db.engine, t, version)...)
+	}
+	for _, s := range append(stmts, tx.db.engine.Stamp(version)...) {
+		tx.run(s)
+	}
+	_, err := tx.Insert(versions(), metric.Row{int64(version), now})
+	return err
+}
+
+func step(g Grammar, t *metric.Table, version int) []string {
+	var stmts []string
+	created := t.Since == version
+	if created {
+		stmts = g.Create(t)
+	}
+	for i := range t.Columns {
+		if c := &t.Columns[i]; !created && c.Since == version {
+			stmts = append(stmts, g.AddColumn(t, c))
+		}
+	}
+	for _, i := range t.Indexes {
+		if i.Since == version || created && i.Since <= version {
+			stmts = append(stmts, g.CreateIndex(t, i))
+		}
+	}
+	return stmts
+}
+
+// Newer is the refusal of a database that a newer binary made.
+func Newer(where string, have, target int) error {
+	return fault.New(fault.Conflict, "%s has schema version %d; this binary knows versions up to %d", where, have, target).
+		Try("Use the newer feedback-loop that made it; nothing was changed.")
+}
+
+func (db *DB) foreign(names []string) error {
+	slices.Sort(names)
+	if slices.Contains(names, "metrics_bugs") {
+		return fault.New(fault.Conflict, "%s was made by the original exporter, not by this program", db.Where()).
+			Try("Read it into a database of its own: feedback-loop import FILE. Nothing was changed.")
+	}
+	if len(names) > 3 {
+		names = append(names[:3], "...")
+	}
+	return fault.New(fault.Conflict, "%s holds tables of another program (%s)", db.Where(), strings.Join(names, ", ")).
+		Try("Name another database; nothing was changed.")
+}

@@ -1,0 +1,185 @@
+// Package sqldb is the database layer below the schema's nouns: it opens a URI, runs transactions that cannot half
+// succeed, loads rows in bulk, and migrates. What differs between engines is one Engine value per engine, in a
+// folder of its own; package sqldbtest holds the suite that every engine has to pass.
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/feedback-loop/feedback-loop/internal/fault"
+	"github.com/feedback-loop/feedback-loop/internal/metric"
+)
+
+// Engine is what a database engine provides.
+type Engine interface {
+	Grammar
+	// Name is the engine's name as people know it: "sqlite".
+	Name() string
+	// Schemes are the URI schemes it answers to, without driver suffix: "sqlite", "file".
+	Schemes() []string
+	// Open connects. A database that cannot be ours (not a database, newer, somebody else's) is refused untouched.
+	Open(ctx context.Context, uri string, o Options) (*Pool, error)
+	// Loader writes rows of a table in bulk on the connection of a transaction.
+	Loader(c *sql.Conn, t *metric.Table, m Mode) Loader
+	// Explain turns a driver's error into a fault where it knows a remedy; other errors come back unchanged.
+	Explain(err error) error
+}
+
+// Grammar is how an engine writes what the portable layer cannot: types, definitions, placeholders.
+type Grammar interface {
+	// Placeholder is the n-th parameter of a statement, n from 1.
+	Placeholder(n int) string
+	// Create gives the statements that create the table without its indexes.
+	Create(t *metric.Table) []string
+	// CreateIndex gives the statement that creates one index.
+	CreateIndex(t *metric.Table, i metric.Index) string
+	// AddColumn gives the statement that adds a column to an existing table.
+	AddColumn(t *metric.Table, c *metric.Column) string
+	// Begin starts a transaction that will write.
+	Begin() string
+	// Encode turns a value of a metric.Row into what the driver stores.
+	Encode(v any) any
+	// Bucket truncates an expression of type Date to its week (Monday) or month.
+	Bucket(grain Grain, day string) string
+	// Stamp gives statements that mark the database as ours, at this schema version, beyond the table of versions.
+	Stamp(version int) []string
+	// UserTables lists the tables that are in the database, in a statement that gives one name a row.
+	UserTables() string
+}
+
+// Grain is the width of a time bucket.
+type Grain string
+
+// The grains, from fine to coarse.
+const (
+	Day   Grain = "day"
+	Week  Grain = "week"
+	Month Grain = "month"
+)
+
+// Mode is what a Loader does with a row whose identity is there already.
+type Mode int
+
+// The modes.
+const (
+	Skip    Mode = iota // leave the old row
+	Add                 // add the numbers to the old row's
+	Replace             // take the new row's values
+)
+
+// Loader writes many rows of one table within a transaction.
+type Loader interface {
+	// Insert writes rows and gives each row's id; 0 means that in mode Skip a row of that identity was there.
+	// Tables without id give 1 for written.
+	Insert(ctx context.Context, rows []metric.Row) ([]int64, error)
+	// Find gives the ids of the rows that have the identities of these; 0 = not there.
+	Find(ctx context.Context, rows []metric.Row) ([]int64, error)
+}
+
+// Options of opening a database.
+type Options struct {
+	Create  bool // make the database if it does not exist
+	Version int  // newest schema version that this binary knows
+}
+
+// Pool is an open database as an engine hands it over: where to write and where to read.
+type Pool struct {
+	Write, Read *sql.DB
+	Where       string // for messages: the database without password
+}
+
+// DB is an open database.
+type DB struct {
+	engine Engine
+	pool   *Pool
+}
+
+// Open connects to the database that the URI names, with the engine that answers to its scheme. It does not migrate.
+func Open(ctx context.Context, engines []Engine, uri string, o Options) (*DB, error) {
+	e, err := pick(engines, uri)
+	if err != nil {
+		return nil, err
+	}
+	p, err := e.Open(ctx, uri, o)
+	if err != nil {
+		return nil, err
+	}
+	return &DB{engine: e, pool: p}, nil
+}
+
+// Engine gives the engine, for its grammar.
+func (db *DB) Engine() Engine { return db.engine }
+
+// Where names the database for messages, without password.
+func (db *DB) Where() string { return db.pool.Where }
+
+// Close releases all connections; it waits for running statements.
+func (db *DB) Close() error {
+	err := db.pool.Read.Close()
+	if db.pool.Write != db.pool.Read {
+		if e := db.pool.Write.Close(); err == nil {
+			err = e
+		}
+	}
+	return db.explain(err)
+}
+
+// Ping reports whether the database answers.
+func (db *DB) Ping(ctx context.Context) error {
+	var one int
+	return db.Row(ctx, db.Statement("SELECT 1"), &one)
+}
+
+// Statement starts a statement for this database.
+func (db *DB) Statement(sql string, args ...any) *Statement {
+	return newStatement(db.engine, sql, args)
+}
+
+// Query runs a reading statement and calls scan for each row, until it fails.
+func (db *DB) Query(ctx context.Context, s *Statement, scan func(*sql.Rows) error) error {
+	rows, err := db.pool.Read.QueryContext(ctx, s.String(), s.args...)
+	if err != nil {
+		return db.explain(err)
+	}
+	return db.explain(each(rows, scan))
+}
+
+// Row runs a reading statement that gives one row; sql.ErrNoRows when it gives none.
+func (db *DB) Row(ctx context.Context, s *Statement, dest ...any) error {
+	return db.explain(db.pool.Read.QueryRowContext(ctx, s.String(), s.args...).Scan(dest...))
+}
+
+func (db *DB) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return db.engine.Explain(err)
+}
+
+func each(rows *sql.Rows, scan func(*sql.Rows) error) (err error) {
+	defer func() {
+		if e := rows.Close(); err == nil {
+			err = e
+		}
+	}()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func pick(engines []Engine, uri string) (Engine, error) {
+	scheme := Scheme(uri)
+	for _, e := range engines {
+		for _, s := range e.Schemes() {
+			if s == scheme {
+				return e, nil
+			}
+		}
+	}
+	return nil, fault.New(fault.Invalid, "no database engine answers to %q", scheme+"://").
+		Try("Use a path, or a URI such as sqlite:////absolute/path/feedback-loop.db.")
+}
