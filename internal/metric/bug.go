@@ -1,5 +1,7 @@
 package metric
 
+import "strconv"
+
 func bug() *Category {
 	return &Category{
 		Name: "bugs", Title: "Bugs", Table: "metrics_bugs",
@@ -18,5 +20,26 @@ func bug() *Category {
 			{Name: "idx_bug_file_path", Columns: []string{"file_path"}},
 		},
 		Series: []string{"pattern", "error", "file_path"},
+		Rate:   func(s Scene) float64 { return s.Risk },
+		Share:  230,
+		Sample: sampleBug,
 	}
+}
+
+// A bug is seen in a test run or in production, where no commit is known.
+func sampleBug(s Scene) map[string]any {
+	path, seen := s.file(), s.one(s.Theme.Errors)
+	line := lineOf(path, seen)
+	m := map[string]any{
+		"pattern": s.Theme.Name, "error": seen, "code": s.Theme.Code, "file_path": path, "line": line,
+		"stack_trace": nil, "count": s.count(),
+	}
+	if s.chance(0.35) {
+		m["stack_trace"] = "Traceback (most recent call last):\n  File \"" + path + "\", line " + strconv.FormatInt(line, 10) +
+			", in " + s.Theme.Function + "\n    " + s.Theme.Code + "\n" + seen
+	}
+	if s.chance(0.4) {
+		m["branch"], m["commit_sha"], m["run_id"] = nil, nil, nil
+	}
+	return m
 }

@@ -1,5 +1,11 @@
 package metric
 
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
 // Category is one kind of event: its table, the key it has in the metrics JSON, what may be counted in it. DDL,
 // validation, decoding, bulk insert, rollup, reference documentation and sample data are made from this value.
 type Category struct {
@@ -16,6 +22,8 @@ type Category struct {
 	Links *Links
 	// Complete fills values that follow from others, before validation; it returns a note for each deviation it mapped.
 	Complete func(c *Category, r Row) []string
+	// Rate says how often its sample events happen in a scene, relative to others; nil = always alike.
+	Rate func(s Scene) float64
 	// Share is the category's part of generated sample events, in thousandths.
 	Share int
 	// Sample makes the fields of one generated event, keyed by column name.
@@ -110,4 +118,29 @@ func countColumn() Column {
 
 func patternColumn(name string, required bool, doc string) Column {
 	return Column{Name: name, Type: Text, Size: 255, Required: required, Role: Dimension, As: "pattern", Doc: doc}
+}
+
+// Rows makes the link rows of an event: one per distinct element of its list.
+func (l *Links) Rows(c *Category, event Row) ([]Row, error) {
+	text, _ := event[c.Position(l.Column)].(string)
+	if text == "" {
+		return nil, nil
+	}
+	var names []string
+	if err := json.Unmarshal([]byte(text), &names); err != nil {
+		return nil, fmt.Errorf("%s: %w", l.Column, err)
+	}
+	var rows []Row
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			continue
+		}
+		row := make(Row, len(l.table.Columns))
+		row[0] = name
+		for j := 1; j < len(row); j++ {
+			row[j] = event[c.Position(l.table.Columns[j].Name)]
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
 }

@@ -1,6 +1,9 @@
 package metric
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 func codeGeneration() *Category {
 	return &Category{
@@ -26,6 +29,9 @@ func codeGeneration() *Category {
 			Column: "patterns_applied", As: "pattern", Copy: []string{"success", "confidence"},
 		},
 		Complete: completeGeneration,
+		Rate:     rateGeneration,
+		Share:    120,
+		Sample:   sampleGeneration,
 	}
 }
 
@@ -38,4 +44,42 @@ func completeGeneration(c *Category, r Row) []string {
 	}
 	r[c.Position("patterns_count")] = int64(len(names))
 	return nil
+}
+
+func rateGeneration(s Scene) float64 {
+	growth := 0.6 + 0.8*s.Progress
+	if s.Adopted {
+		return growth
+	}
+	return growth / 4
+}
+
+// Generations succeed more often over time. The generator believes too much of itself at first and learns better.
+func sampleGeneration(s Scene) map[string]any {
+	applied := s.patterns()
+	p := clamp(0.52+0.33*s.Progress+s.Theme.Aid+0.06*s.Rand.NormFloat64(), 0.02, 0.98)
+	confidence := clamp(p+0.27*(1-s.Progress)*(1-s.Progress)+0.03*s.Rand.NormFloat64(), 0.05, 0.99)
+	m := map[string]any{
+		"prompt":           s.one([]string{"Write ", "Refactor ", "Add tests for ", "Fix "}) + s.Theme.Function + " in " + s.file(),
+		"patterns_applied": applied, "confidence": thousandths(confidence), "success": true,
+		"code_length": int64(s.around(420+180*float64(len(applied)), 0.5)), "compilation_error": nil, "run_id": nil,
+		"generation_metadata": map[string]any{"user": s.one([]string{"alex", "bo", "chris", "dana", "eli", "fatima"}), "tool": "editor"},
+	}
+	if !s.chance(p) {
+		m["success"] = false
+		m["compilation_error"] = s.one([]string{"SyntaxError: unexpected indent", "NameError: name 'np' is not defined",
+			"ImportError: cannot import name 'settings'", "error: incompatible return type"})
+	}
+	return m
+}
+
+// patterns are those of one generation: the theme and up to three others that the team applies.
+func (s Scene) patterns() []string {
+	list := []string{s.Theme.Name}
+	for len(list) < 4 && len(s.Library) > 0 && s.chance(0.45) {
+		if name := s.one(s.Library); !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
 }

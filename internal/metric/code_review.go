@@ -20,5 +20,27 @@ func codeReview() *Category {
 			{Name: "idx_review_pattern_severity", Columns: []string{"pattern", "severity"}},
 			{Name: "idx_review_timestamp", Columns: []string{"timestamp"}},
 		},
+		Rate:   func(s Scene) float64 { return 0.3 + 0.7*s.Risk },
+		Share:  160,
+		Sample: sampleCodeReview,
 	}
+}
+
+// Reviewers find the theme's issue; how bad it is varies by a step around what is usual.
+func sampleCodeReview(s Scene) map[string]any {
+	path := s.file()
+	grades := Severities()
+	step := s.Rand.IntN(5)/2 - s.Rand.IntN(3)/2
+	m := map[string]any{
+		"issue_type": s.Theme.Finding, "pattern": s.Theme.Name,
+		"severity":  grades[max(0, min(len(grades)-1, s.Theme.Severity+step))],
+		"file_path": path, "line": lineOf(path, s.Theme.Finding), "suggestion": s.one(s.Theme.Advice), "run_id": nil,
+	}
+	if s.chance(0.15) {
+		m["suggestion"] = nil
+	}
+	if s.chance(0.1) {
+		m["line"] = nil
+	}
+	return m
 }

@@ -21,6 +21,8 @@ func performance() *Category {
 			{Name: "idx_perf_type_timestamp", Columns: []string{"metric_type", "timestamp"}},
 		},
 		Complete: completePerformance,
+		Share:    130,
+		Sample:   samplePerformance,
 	}
 }
 
@@ -32,4 +34,25 @@ func completePerformance(c *Category, r Row) []string {
 	}
 	r[kind] = "execution_time"
 	return []string{"metric_type taken as execution_time where a record has only a name and a duration"}
+}
+
+// Measurements come as the original records them: the numbers inside details.
+func samplePerformance(s Scene) map[string]any {
+	took := s.around(18+0.7*float64(lineOf(s.Theme.Function, s.Repository)), 0.5)
+	details := map[string]any{"function": s.Theme.Function}
+	kind := "execution_time"
+	switch u := s.Rand.Float64(); {
+	case u < 0.55:
+		details["avg_time_ms"], details["max_time_ms"] = took, thousandths(took*(1.5+s.Rand.Float64()))
+		details["runs"] = 10 + s.Rand.Int64N(90)
+	case u < 0.8:
+		kind = "memory_usage"
+		details["memory_usage"] = int64(s.around(48, 0.6)*1024) * 1024
+	default:
+		kind = "file_processing"
+		size := s.around(20, 1.1)
+		details["file_size"], details["avg_time_ms"] = int64(size*1e6), thousandths(took+40*size)
+		details["memory_usage"] = int64(size * 2.6e6)
+	}
+	return map[string]any{"metric_type": kind, "details": details}
 }
