@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/feedback-loop/feedback-loop/internal/app"
+	"github.com/feedback-loop/feedback-loop/internal/config"
+	"github.com/feedback-loop/feedback-loop/internal/ingest"
+	"github.com/feedback-loop/feedback-loop/internal/sqldb"
+	"github.com/feedback-loop/feedback-loop/internal/store"
+)
+
+const importHelp = `Import brings metrics into the database. Formats are recognised by content, also inside gzip:
+
+  metrics JSON       the collector's file: {"bugs": [...], "test_failures": [...], ...}
+  NDJSON             one record a line, each with "category": "bugs" or another
+  SQLite database    made by the original exporter; opened read-only
+
+A file may be imported again at any time: what is there already is recognised and counted as duplicate. The collector
+raises the count of a bug it sees again; of such a record only the increase is written, dated with its new time.
+
+A record that cannot be used is rejected with its position and the reason, and kept in the table import_rejects;
+nothing is guessed. An import that was interrupted keeps what it wrote; run it again to complete it.
+
+Exit codes: 0 all records are in, 1 failed, 2 wrong usage, 3 in, but some records were rejected.`
+
+type importFlags struct {
+	repository, branch, source, zone string
+	dryRun, json                     bool
+}
+
+func importCommand() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import FILE...",
+		Short: "Bring metrics files into the database (- = standard input)",
+		Long:  importHelp,
+		Example: `  feedback-loop import metrics_data.json
+  feedback-loop import --repository acme/shop --branch main run-*.json.gz
+  pytest-metrics | feedback-loop import --json -`,
+		Args: needArgs(cobra.MinimumNArgs(1)),
+	}
+	db := dbFlag(cmd)
+	fl := cmd.Flags()
+	fl.StringVar(&f.repository, "repository", "", "repository of records that name none")
+	fl.StringVar(&f.branch, "branch", "", "branch of records that name none")
+	fl.StringVar(&f.source, "source", ingest.DefaultSource, "source of records that name none; part of their identity")
+	fl.StringVar(&f.zone, "timezone", "UTC", "time zone of times without offset, such as Europe/Berlin or Local")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "say what would happen, write nothing")
+	fl.BoolVar(&f.json, "json", false, "print the report as JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return runImport(cmd, f, db, args) }
+	return cmd
+}
+
+func runImport(cmd *cobra.Command, f importFlags, find func() (config.Value, error), files []string) error {
+	zone, err := time.LoadLocation(f.zone)
+	if err != nil {
+		return usage("--timezone %q is not known; name one such as Europe/Berlin, UTC or Local", f.zone)
+	}
+	if err := checkLengths(f); err != nil {
+		return err
+	}
+	db, where, done, err := importTarget(cmd.Context(), find, f.dryRun)
+	if err != nil {
+		return err
+	}
+	o := ingest.Options{Repository: f.repository, Branch: f.branch, Source: f.source, Zone: zone, DryRun: f.dryRun}
+	reports, err := importFiles(cmd, app.Importer(db), o, files, f.json)
+	if e := done(); e != nil {
+		err = errors.Join(err, e)
+	}
+	if f.json {
+		if e := printJSON(cmd.OutOrStdout(), reports); e != nil {
+			return e
+		}
+	} else {
+		printReports(cmd.OutOrStdout(), reports, where, f.dryRun)
+	}
+	return verdict(reports, err)
+}
+
+// checkLengths refuses what the tables would not take.
+func checkLengths(f importFlags) error {
+	for flag, v := range map[string]struct {
+		text string
+		most int
+	}{"repository": {f.repository, 255}, "branch": {f.branch, 255}, "source": {f.source, 100}} {
+		if len(v.text) > v.most {
+			return usage("--%s is longer than %d bytes", flag, v.most)
+		}
+	}
+	return nil
+}
+
+// importTarget opens the database. A dry run into a database that does not exist yet uses one that is thrown away.
+func importTarget(ctx context.Context, find func() (config.Value, error), dry bool) (db *sqldb.DB, where string, done func() error, err error) {
+	v, err := find()
+	if err != nil {
+		return nil, "", nil, err
+	}
+	if path := sqldb.SQLitePath(v.Text); dry && path != "" {
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			return scratch(ctx, name(v))
+		}
+	}
+	db, err = app.Open(ctx, v.Text, true)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	return db, name(v), db.Close, nil
+}
+
+func scratch(ctx context.Context, where string) (*sqldb.DB, string, func() error, error) {
+	dir, err := os.MkdirTemp("", "feedback-loop-")
+	if err != nil {
+		return nil, "", nil, err
+	}
+	db, err := app.Open(ctx, filepath.Join(dir, "dry-run.db"), true)
+	if err != nil {
+		return nil, "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return db, where, func() error { return errors.Join(db.Close(), os.RemoveAll(dir)) }, nil
+}
+
+// importFiles imports one file after the other; one that fails does not keep the next from being imported.
+func importFiles(cmd *cobra.Command, im *ingest.Importer, o ingest.Options, files []string, quiet bool) ([]*ingest.Report, error) {
+	reports := []*ingest.Report{}
+	var failed error
+	for _, file := range files {
+		bar := newBar(cmd.ErrOrStderr(), file, quiet)
+		o.Progress = bar.show
+		rep, err := im.File(cmd.Context(), file, o)
+		bar.clear()
+		reports = append(reports, rep)
+		failed = errors.Join(failed, err)
+		if cmd.Context().Err() != nil {
+			break
+		}
+	}
+	return reports, failed
+}
+
+// bar is a progress bar on a terminal, and nothing elsewhere.
+type bar struct{ p *progressbar.ProgressBar }
+
+func newBar(w io.Writer, file string, quiet bool) *bar {
+	f, ok := w.(*os.File)
+	if quiet || !ok || !term.IsTerminal(int(f.Fd())) {
+		return &bar{}
+	}
+	return &bar{progressbar.NewOptions64(-1, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(filepath.Base(file)),
+		progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))}
+}
+
+func (b *bar) show(done, total int64) {
+	if b.p == nil {
+		return
+	}
+	if total > 0 && b.p.GetMax64() != total {
+		b.p.ChangeMax64(total)
+	}
+	_ = b.p.Set64(done) // a bar that cannot be drawn is no reason to stop
+}
+
+func (b *bar) clear() {
+	if b.p != nil {
+		_ = b.p.Finish()
+	}
+}
+
+func total(reports []*ingest.Report) (t store.Counts) {
+	for _, r := range reports {
+		t = t.Plus(r.Counts)
+	}
+	return t
+}
+
+func printJSON(w io.Writer, reports []*ingest.Report) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(map[string]any{"files": reports, "total": total(reports)})
+}
+
+// shown is the number of rejects that the table lists for each file.
+const shown = 20
+
+func printReports(w io.Writer, reports []*ingest.Report, where string, dry bool) {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, "file\tformat\tread\tinserted\tduplicate\trejected")
+	line := func(name, format string, c store.Counts) {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\n", name, format, c.Read, c.Inserted, c.Duplicate, c.Rejected)
+	}
+	for _, r := range reports {
+		line(r.File, r.Format, r.Counts)
+	}
+	if len(reports) > 1 {
+		line("total", "", total(reports))
+	}
+	t.Flush()
+	for _, r := range reports {
+		printDetails(w, r)
+	}
+	if dry {
+		fmt.Fprintf(w, "dry run: nothing was written to %s\n", where)
+	} else {
+		fmt.Fprintf(w, "database: %s\n", where)
+	}
+}
+
+func printDetails(w io.Writer, r *ingest.Report) {
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "note: %s: %s\n", r.File, n)
+	}
+	for i, j := range r.Rejects {
+		if i == shown {
+			fmt.Fprintf(w, "... and %d more; see import_rejects, --json or the Imports page\n", r.Rejected-shown)
+			break
+		}
+		fmt.Fprintf(w, "rejected: %s: %s: %s\n", r.File, j.Position, j.Reason)
+	}
+}
+
+func verdict(reports []*ingest.Report, err error) error {
+	switch {
+	case err != nil:
+		return exit{exitFailed, err}
+	case total(reports).Rejected > 0:
+		return exit{code: exitRejected}
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+// Package config is the one table of settings: from it come flags, environment variables, the .env file and their
+// help texts.
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/joho/godotenv"
+
+	"github.com/feedback-loop/feedback-loop/internal/fault"
+)
+
+// Setting is one thing that can be set.
+type Setting struct {
+	Flag    string // --flag
+	Env     string // environment variable; empty = none
+	Default string
+	Help    string
+}
+
+// Database is where metrics are stored.
+func Database() Setting {
+	return Setting{Flag: "db", Env: "METRICS_DB_URI", Default: "feedback-loop.db",
+		Help: "database: a SQLite file or URI (sqlite:////abs/path)"}
+}
+
+// Address is where the server listens.
+func Address() Setting {
+	return Setting{Flag: "addr", Env: "FEEDBACK_LOOP_ADDR", Default: "127.0.0.1:8080", Help: "address to serve on, loopback only"}
+}
+
+// Settings lists all of them, for documentation.
+func Settings() []Setting { return []Setting{Database(), Address()} }
+
+// Usage is the help text of a setting's flag, with where else it can be set.
+func (s Setting) Usage() string {
+	if s.Env == "" {
+		return s.Help
+	}
+	return s.Help + "; else $" + s.Env + ", also from .env, else " + s.Default
+}
+
+// Value is a setting with where it came from.
+type Value struct {
+	Text string
+	From string // "--db", "METRICS_DB_URI", "METRICS_DB_URI in .env", "default"
+}
+
+// Source looks settings up: a flag beats the environment, which beats the file .env in the current folder.
+type Source struct {
+	Environ func(string) (string, bool)
+	file    map[string]string
+}
+
+// Load reads .env, which may be missing, beside the process environment.
+func Load(dotenv string) (*Source, error) {
+	s := &Source{Environ: os.LookupEnv}
+	file, err := godotenv.Read(dotenv)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.Invalid, "%s cannot be read", dotenv).Because(err).Try("Write one NAME=value a line.")
+	}
+	s.file = file
+	return s, nil
+}
+
+// Value gives a setting's value; flag is what the command line had, empty if it had none.
+func (s *Source) Value(set Setting, flag string) Value {
+	if flag != "" {
+		return Value{flag, "--" + set.Flag}
+	}
+	if v, ok := s.Environ(set.Env); ok && v != "" {
+		return Value{v, set.Env}
+	}
+	if v := s.file[set.Env]; v != "" {
+		return Value{v, set.Env + " in .env"}
+	}
+	return Value{set.Default, "default"}
+}

@@ -1,0 +1,286 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/feedback-loop/feedback-loop/internal/fault"
+	"github.com/feedback-loop/feedback-loop/internal/metric"
+	"github.com/feedback-loop/feedback-loop/internal/rollup"
+	"github.com/feedback-loop/feedback-loop/internal/sqldb"
+	"github.com/feedback-loop/feedback-loop/internal/store"
+)
+
+// DefaultSource is the source of rows whose record and import name none: the original's collector, whose file and
+// database are two copies of the same records.
+const DefaultSource = "collector"
+
+// Importer brings files into a database.
+type Importer struct {
+	DB      *sqldb.DB
+	Formats []Format // tried in this order
+	Now     func() time.Time
+}
+
+// Options of one import.
+type Options struct {
+	Repository string         // for records that name none
+	Branch     string         // for records that name none
+	Source     string         // for records that name none; empty = DefaultSource
+	Zone       *time.Location // of times without offset; nil = UTC
+	DryRun     bool           // write nothing
+	Progress   func(done, total int64)
+}
+
+// Report says what became of a file.
+type Report struct {
+	File   string `json:"file"`
+	Format string `json:"format"`
+	store.Counts
+	Rejects []store.Reject `json:"rejects"`
+	Omitted int64          `json:"rejects_omitted,omitempty"` // beyond MaxReported; all are in import_rejects
+	Notes   []string       `json:"notes,omitempty"`
+	Error   string         `json:"error,omitempty"`
+}
+
+// MaxReported is the number of rejects that a report lists; the database has all.
+const MaxReported = 100_000
+
+// Size of a batch, whichever is reached first. Boundaries depend on the file alone: an import that was killed and run
+// again writes the same batches.
+const (
+	batchRecords = 4096
+	batchBytes   = 4 << 20
+)
+
+// File imports one file; "-" is standard input. The report is never nil and its counts are what is in the database,
+// also beside an error.
+func (im *Importer) File(ctx context.Context, name string, o Options) (*Report, error) {
+	rep := &Report{File: name, Rejects: []store.Reject{}}
+	err := im.file(ctx, rep, o)
+	if err != nil {
+		rep.Error = err.Error()
+	}
+	return rep, err
+}
+
+func (im *Importer) file(ctx context.Context, rep *Report, o Options) error {
+	src, err := openSource(rep.File)
+	if err != nil {
+		return err
+	}
+	defer src.close()
+	format, err := im.recognise(src)
+	if err != nil {
+		return err
+	}
+	rep.Format = format.Name
+	job := &job{im: im, o: o, src: src, format: format, rep: rep, now: im.Now().UTC().Truncate(time.Microsecond)}
+	if o.DryRun {
+		return im.DB.Try(ctx, func(tx *sqldb.Tx) error {
+			return job.run(ctx, func(_ context.Context, f func(*sqldb.Tx) error) error { return f(tx) })
+		})
+	}
+	return job.run(ctx, im.DB.Write)
+}
+
+func (im *Importer) recognise(src *source) (Format, error) {
+	head, err := src.head()
+	if err != nil {
+		return Format{}, err
+	}
+	for _, f := range im.Formats {
+		if f.Sniff(head) {
+			return f, nil
+		}
+	}
+	return Format{}, fault.New(fault.Invalid, "%s: the format is not known", src.Name).
+		Try("Known are the metrics JSON, newline-delimited JSON, and the original's SQLite database.")
+}
+
+// job is the import of one file.
+type job struct {
+	im     *Importer
+	o      Options
+	src    *source
+	format Format
+	rep    *Report
+	now    time.Time
+	notes  []string
+}
+
+// transact runs a function in a transaction.
+type transact func(ctx context.Context, f func(*sqldb.Tx) error) error
+
+func (j *job) run(ctx context.Context, do transact) error {
+	run := &store.Run{File: j.src.Name, Format: j.format.Name, Source: j.o.source(), Repository: j.o.Repository, Branch: j.o.Branch, Started: j.now}
+	if err := do(ctx, run.Begin); err != nil {
+		return err
+	}
+	failure := j.copy(ctx, run, do)
+	run.Notes = j.notes
+	j.rep.Counts, j.rep.Notes = run.Counts, run.Notes
+	// What was written stays; it is closed also when the user has interrupted the import.
+	end := context.WithoutCancel(ctx)
+	err := do(end, func(tx *sqldb.Tx) error {
+		if err := rollup.RefreshIn(end, tx); err != nil {
+			return err
+		}
+		return run.End(tx, j.im.Now(), message(failure))
+	})
+	if failure != nil {
+		return failure
+	}
+	return err
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func (o Options) source() string {
+	if o.Source == "" {
+		return DefaultSource
+	}
+	return o.Source
+}
+
+// copy reads on one goroutine and writes on this one.
+func (j *job) copy(ctx context.Context, run *store.Run, do transact) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r := &reader{job: j, out: make(chan *batch, 1), mapper: j.newMapper()}
+	go r.read(ctx)
+	w := newWriter(run, j.format.Snapshots, j.now)
+	var failure error
+	for b := range r.out {
+		if failure != nil {
+			continue // the reader is about to notice that it was stopped
+		}
+		before := run.Counts
+		if failure = do(ctx, func(tx *sqldb.Tx) error { return w.write(ctx, tx, b) }); failure != nil {
+			run.Counts = before
+			stop(failure)
+			continue
+		}
+		j.report(b)
+	}
+	j.notes = append(j.notes, r.mapper.remarks()...)
+	if failure != nil {
+		return failure
+	}
+	if se, ok := errors.AsType[*SyntaxError](r.err); ok {
+		return se.fault(&j.src.Input)
+	}
+	return r.err
+}
+
+func (j *job) report(b *batch) {
+	room := MaxReported - len(j.rep.Rejects)
+	j.rep.Rejects = append(j.rep.Rejects, b.rejects[:min(room, len(b.rejects))]...)
+	j.rep.Omitted += int64(len(b.rejects) - min(room, len(b.rejects)))
+	if j.o.Progress != nil {
+		j.o.Progress(b.read, j.src.size)
+	}
+}
+
+func (j *job) newMapper() *mapper {
+	zone := j.o.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	return &mapper{zone: zone, repo: j.o.Repository, branch: j.o.Branch, source: j.o.source(), now: j.now,
+		plans: map[*metric.Category]*plan{}, notes: map[string]int64{}}
+}
+
+// remarks lists the deviations that were mapped, with the number of records.
+func (m *mapper) remarks() []string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(m.notes)) {
+		out = append(out, fmt.Sprintf("%s (%d records)", k, m.notes[k]))
+	}
+	if m.futures > 0 {
+		out = append(out, fmt.Sprintf("%d records are dated more than a day in the future; they were kept as they are", m.futures))
+	}
+	return out
+}
+
+// reader splits the file, makes rows, and sends full batches.
+type reader struct {
+	*job
+	mapper *mapper
+	out    chan *batch
+	err    error // set before out is closed
+	full   int   // bytes of the records in the batch
+	batch  *batch
+}
+
+func (r *reader) read(ctx context.Context) {
+	defer close(r.out)
+	r.batch = &batch{}
+	r.src.Note = func(s string) { r.notes = append(r.notes, s) }
+	err := r.format.Split(ctx, &r.src.Input, func(it Item) error {
+		r.add(it)
+		if len(r.batch.records)+len(r.batch.rejects) < batchRecords && r.full < batchBytes {
+			return nil
+		}
+		return r.send(ctx)
+	})
+	if e := r.send(ctx); err == nil {
+		err = e
+	}
+	r.err = err
+}
+
+func (r *reader) add(it Item) {
+	r.full += len(it.Raw)
+	rec, err := r.mapper.fill(it)
+	if err == nil {
+		r.batch.records = append(r.batch.records, rec)
+		return
+	}
+	r.batch.rejects = append(r.batch.rejects, store.Reject{Position: it.Place.String(), Category: printable([]byte(it.List)),
+		Reason: err.Error(), Raw: printable(it.Raw)})
+}
+
+func (r *reader) send(ctx context.Context) error {
+	b := r.batch
+	if len(b.records)+len(b.rejects) == 0 {
+		return nil
+	}
+	b.read = r.src.read()
+	r.batch, r.full = &batch{records: make([]*record, 0, len(b.records))}, 0
+	select {
+	case r.out <- b:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// printable keeps text as it is and writes bytes that no database takes as text, NUL and what is not UTF-8, as \xNN.
+func printable(b []byte) string {
+	if utf8.Valid(b) && !slices.Contains(b, 0) {
+		return string(b)
+	}
+	var s strings.Builder
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == 0 || r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&s, `\x%02x`, b[0])
+		} else {
+			s.Write(b[:n])
+		}
+		b = b[n:]
+	}
+	return s.String()
+}

@@ -1,0 +1,524 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
+
+	"github.com/feedback-loop/feedback-loop/internal/metric"
+)
+
+// Limits of one record; beyond them it is rejected.
+const (
+	maxText  = 1 << 20
+	maxDepth = 64
+)
+
+// mapper makes rows of records. It is used by one goroutine.
+type mapper struct {
+	zone    *time.Location
+	repo    string
+	branch  string
+	source  string
+	now     time.Time
+	plans   map[*metric.Category]*plan
+	notes   map[string]int64
+	futures int64
+}
+
+// plan is what a mapper needs to know of a category: which key fills which column.
+type plan struct {
+	cat    *metric.Category
+	keys   map[string]field
+	nested []nested // columns that may be found inside a JSON column
+	at     positions
+}
+
+type field struct {
+	column int
+	rank   int  // among the keys of the column, 0 = preferred
+	alias  bool // a deviation, to be reported
+}
+
+type nested struct {
+	column, within, rank int
+	path                 string
+}
+
+// positions of the common columns.
+type positions struct {
+	timestamp, org, repository, branch, source, sourceID, eventKey, ingested, missing, extra, count int
+}
+
+func newPlan(c *metric.Category) *plan {
+	p := &plan{cat: c, keys: map[string]field{}, at: positions{
+		c.Position("timestamp"), c.Position("organization_id"), c.Position("repository"), c.Position("branch"), c.Position("source"),
+		c.Position("source_id"), c.Position("event_key"), c.Position("ingested_at"), c.Position("timestamp_missing"),
+		c.Position("extra"), c.Position("count")}}
+	cols := c.Layout().Columns
+	for i := range cols {
+		if cols[i].Name == "organization_id" {
+			continue // never taken from a record
+		}
+		for rank, path := range cols[i].Paths() {
+			if head, rest, ok := strings.Cut(path, "."); ok {
+				p.nested = append(p.nested, nested{column: i, within: c.Position(head), rank: rank, path: rest})
+			} else {
+				p.keys[path] = field{column: i, rank: rank}
+			}
+		}
+		for rank, key := range cols[i].Aliases {
+			p.keys[key] = field{column: i, rank: len(cols[i].Paths()) + rank, alias: true}
+		}
+	}
+	return p
+}
+
+// record is a row with its identity, ready to be written.
+type record struct {
+	plan    *plan
+	row     metric.Row
+	digest  digest
+	series  string // key of its cumulative counter; empty = none
+	stored  bool   // a row of an export, with its identity: never a reading of a counter
+	ordinal int
+}
+
+// draft is a record while it is being read.
+type draft struct {
+	*record
+	ranks []int8 // rank of the key that filled each column, -1 = none
+	extra map[string]string
+}
+
+// fill reads the record; the error is the reason for its rejection.
+func (m *mapper) fill(it Item) (*record, error) {
+	if it.Fault != "" {
+		return nil, fmt.Errorf("%s", it.Fault)
+	}
+	if it.Category == nil {
+		return nil, fmt.Errorf("%q is no category; known are %s", it.List, strings.Join(categoryNames(), ", "))
+	}
+	if err := inspect(it.Raw); err != nil {
+		return nil, err
+	}
+	p := m.plan(it.Category)
+	n := len(p.cat.Layout().Columns)
+	d := &draft{record: &record{plan: p, row: make(metric.Row, n)}, ranks: make([]int8, n)}
+	for i := range d.ranks {
+		d.ranks[i] = -1
+	}
+	if err := m.read(d, it); err != nil {
+		return nil, err
+	}
+	return d.record, m.complete(d)
+}
+
+func (m *mapper) plan(c *metric.Category) *plan {
+	p := m.plans[c]
+	if p == nil {
+		p = newPlan(c)
+		m.plans[c] = p
+	}
+	return p
+}
+
+// read takes every field of the record to its column, or to extra.
+func (m *mapper) read(d *draft, it Item) (err error) {
+	seen := make(map[string]bool, 16)
+	gjson.ParseBytes(it.Raw).ForEach(func(k, v gjson.Result) bool {
+		key := k.String()
+		if seen[key] {
+			err = fmt.Errorf("the field %q occurs twice", clip(key, 60))
+			return false
+		}
+		seen[key] = true
+		if key != it.Ignore {
+			err = m.take(d, key, v)
+		}
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range d.plan.nested {
+		err = m.lift(d, n)
+		if err != nil {
+			return err
+		}
+	}
+	return d.keepExtra()
+}
+
+func (m *mapper) take(d *draft, key string, v gjson.Result) error {
+	f, known := d.plan.keys[key]
+	if !known || d.ranks[f.column] >= 0 && int(d.ranks[f.column]) <= f.rank {
+		return d.keep(key, v)
+	}
+	if v.Type == gjson.Null {
+		return nil
+	}
+	col := &d.plan.cat.Layout().Columns[f.column]
+	val, err := m.convert(col, v)
+	if err != nil {
+		return fmt.Errorf("%s %w", key, err)
+	}
+	d.row[f.column], d.ranks[f.column] = val, int8(f.rank)
+	if f.alias {
+		m.notes[fmt.Sprintf("%s: %s taken as %s", d.plan.cat.Name, key, col.Name)]++
+	}
+	return nil
+}
+
+// lift takes a value out of a JSON column where no better key had it. What has another type there is left alone.
+func (m *mapper) lift(d *draft, n nested) error {
+	if d.ranks[n.column] >= 0 && int(d.ranks[n.column]) <= n.rank || d.row[n.within] == nil {
+		return nil
+	}
+	v := gjson.Get(d.row[n.within].(string), n.path)
+	if !v.Exists() || v.Type == gjson.Null {
+		return nil
+	}
+	val, err := m.convert(&d.plan.cat.Layout().Columns[n.column], v)
+	if err == nil {
+		d.row[n.column], d.ranks[n.column] = val, int8(n.rank)
+	}
+	return nil
+}
+
+func (d *draft) keep(key string, v gjson.Result) error {
+	if d.extra == nil {
+		d.extra = map[string]string{}
+	}
+	text, err := compact(v.Raw)
+	d.extra[key] = text
+	return err
+}
+
+// keepExtra writes the fields without column as one JSON object, sorted, so that order makes no difference.
+func (d *draft) keepExtra() error {
+	if len(d.extra) == 0 {
+		return nil
+	}
+	var b bytes.Buffer
+	if old, ok := d.row[d.plan.at.extra].(string); ok { // an export has them under their own key
+		gjson.Parse(old).ForEach(func(k, v gjson.Result) bool {
+			if _, has := d.extra[k.String()]; !has {
+				d.extra[k.String()] = v.Raw
+			}
+			return true
+		})
+	}
+	keys := make([]string, 0, len(d.extra))
+	for k := range d.extra {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for i, k := range keys {
+		name, err := json.Marshal(k)
+		if err != nil {
+			return err
+		}
+		b.WriteString([]string{"{", ","}[min(i, 1)])
+		b.Write(name)
+		b.WriteByte(':')
+		b.WriteString(d.extra[k])
+	}
+	d.row[d.plan.at.extra] = b.String() + "}"
+	return nil
+}
+
+// complete fills what the record does not have, and refuses it if that is not allowed.
+func (m *mapper) complete(d *draft) error {
+	p, row := d.plan, d.row
+	if p.cat.Complete != nil {
+		for _, note := range p.cat.Complete(p.cat, row) {
+			m.notes[p.cat.Name+": "+note]++
+		}
+	}
+	m.provenance(d)
+	for i := range row {
+		col := &p.cat.Layout().Columns[i]
+		if row[i] != nil || !col.Required {
+			continue
+		}
+		if col.Default == nil && !col.Store && i != p.at.timestamp {
+			return fmt.Errorf("%s is missing", col.Field())
+		}
+		row[i] = col.Default
+	}
+	m.identify(d.record)
+	return nil
+}
+
+func (m *mapper) provenance(d *draft) {
+	p, row := d.plan, d.row
+	d.stored = row[p.at.eventKey] != nil && row[p.at.timestamp] != nil
+	if !d.stored {
+		row[p.at.ingested], row[p.at.missing] = m.now, row[p.at.timestamp] == nil
+		row[p.at.eventKey] = nil
+	}
+	if row[p.at.ingested] == nil {
+		row[p.at.ingested] = m.now
+	}
+	row[p.at.org] = int64(1)
+	fallback := func(at int, s string) {
+		if row[at] == nil && s != "" {
+			row[at] = s
+		}
+	}
+	fallback(p.at.repository, m.repo)
+	fallback(p.at.branch, m.branch)
+	fallback(p.at.source, m.source)
+	if t, ok := row[p.at.timestamp].(time.Time); ok && t.After(m.now.Add(24*time.Hour)) {
+		m.futures++
+	}
+}
+
+// convert reads a value as the column has it; the error completes the sentence "FIELD ...".
+func (m *mapper) convert(c *metric.Column, v gjson.Result) (any, error) {
+	switch c.Type {
+	case metric.Int:
+		return integer(c, v)
+	case metric.Float:
+		return number(c, v)
+	case metric.Bool:
+		if v.Type != gjson.True && v.Type != gjson.False {
+			return nil, wrongType("true or false", v)
+		}
+		return v.Bool(), nil
+	case metric.JSON:
+		return compact(v.Raw)
+	case metric.List:
+		return list(v)
+	}
+	if v.Type != gjson.String {
+		return nil, wrongType("a text", v)
+	}
+	switch c.Type {
+	case metric.Time:
+		return ParseTime(v.String(), m.zone)
+	case metric.Key:
+		id, err := uuid.Parse(v.String())
+		if err != nil {
+			return nil, fmt.Errorf("is no UUID")
+		}
+		return id.String(), nil
+	default:
+		return text(c, v)
+	}
+}
+
+func text(c *metric.Column, v gjson.Result) (any, error) {
+	s := v.String()
+	switch {
+	case len(s) > maxText:
+		return nil, fmt.Errorf("is %d bytes long; at most %d are kept", len(s), maxText)
+	case c.Size > 0 && len(s) > c.Size && utf8.RuneCountInString(s) > c.Size:
+		return nil, fmt.Errorf("is %d characters long; at most %d are allowed", utf8.RuneCountInString(s), c.Size)
+	case c.Required && c.Default == nil && strings.TrimSpace(s) == "":
+		return nil, fmt.Errorf("is blank")
+	case len(c.Enum) == 0:
+		return s, nil
+	}
+	for _, e := range c.Enum {
+		if strings.EqualFold(e, strings.TrimSpace(s)) {
+			return e, nil
+		}
+	}
+	return nil, fmt.Errorf("is %q; expected one of %s", clip(s, 60), strings.Join(c.Enum, ", "))
+}
+
+func integer(c *metric.Column, v gjson.Result) (any, error) {
+	if v.Type != gjson.Number {
+		return nil, wrongType("a whole number", v)
+	}
+	n, err := strconv.ParseInt(v.Raw, 10, 64)
+	if err != nil {
+		f, e := strconv.ParseFloat(v.Raw, 64)
+		switch {
+		case e == nil && f != math.Trunc(f):
+			return nil, fmt.Errorf("is %s; expected a whole number", clip(v.Raw, 40))
+		case e != nil || math.Abs(f) >= 1<<53 || strings.TrimLeft(v.Raw, "-0123456789") == "":
+			return nil, fmt.Errorf("is %s, which is out of range", clip(v.Raw, 40))
+		}
+		n = int64(f)
+	}
+	return n, within(c, float64(n), v.Raw)
+}
+
+func number(c *metric.Column, v gjson.Result) (any, error) {
+	if v.Type != gjson.Number {
+		return nil, wrongType("a number", v)
+	}
+	f, err := strconv.ParseFloat(v.Raw, 64)
+	if err != nil || math.IsInf(f, 0) {
+		return nil, fmt.Errorf("is %s, which is out of range", clip(v.Raw, 40))
+	}
+	return f, within(c, f, v.Raw)
+}
+
+func within(c *metric.Column, f float64, raw string) error {
+	switch {
+	case c.Min != nil && f < *c.Min:
+		return fmt.Errorf("is %s; it must be at least %s", clip(raw, 40), plain(*c.Min))
+	case c.Max != nil && f > *c.Max:
+		return fmt.Errorf("is %s; it must be at most %s", clip(raw, 40), plain(*c.Max))
+	}
+	return nil
+}
+
+func plain(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+
+func list(v gjson.Result) (any, error) {
+	items := []string{}
+	add := func(e gjson.Result) error {
+		if e.Type != gjson.String {
+			return fmt.Errorf("has an element that is %s; expected texts", kind(e))
+		}
+		if utf8.RuneCountInString(e.String()) > 255 {
+			return fmt.Errorf("has an element of more than 255 characters")
+		}
+		items = append(items, e.String())
+		return nil
+	}
+	var err error
+	switch {
+	case v.Type == gjson.String:
+		err = add(v)
+	case v.IsArray():
+		v.ForEach(func(_, e gjson.Result) bool {
+			err = add(e)
+			return err == nil
+		})
+	default:
+		err = wrongType("a list of texts", v)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return marshalPlain(items)
+}
+
+// marshalPlain writes JSON without the escaping that is meant for HTML.
+func marshalPlain(v any) (string, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return strings.TrimSuffix(b.String(), "\n"), err
+}
+
+func compact(raw string) (string, error) {
+	if !strings.ContainsAny(raw, " \t\r\n") {
+		return raw, nil
+	}
+	var b bytes.Buffer
+	err := json.Compact(&b, []byte(raw))
+	return b.String(), err
+}
+
+func wrongType(want string, v gjson.Result) error {
+	return fmt.Errorf("is %s; expected %s", kind(v), want)
+}
+
+func kind(v gjson.Result) string {
+	switch {
+	case v.IsArray():
+		return "a list"
+	case v.IsObject():
+		return "an object"
+	case v.Type == gjson.String:
+		return "the text " + strconv.Quote(clip(v.String(), 40))
+	default:
+		return clip(v.Raw, 40)
+	}
+}
+
+func categoryNames() []string {
+	var names []string
+	for _, c := range metric.Catalogue() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// inspect refuses what not every database could store: bytes that are no UTF-8, NUL, half surrogates, deep nesting.
+func inspect(raw []byte) error {
+	if !utf8.Valid(raw) {
+		return fmt.Errorf("the record holds bytes that are not UTF-8")
+	}
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		if err := inspectEscapes(raw); err != nil {
+			return err
+		}
+	}
+	if bytes.Count(raw, []byte("{"))+bytes.Count(raw, []byte("[")) > maxDepth && depth(raw) > maxDepth {
+		return fmt.Errorf("the record is nested more than %d levels deep", maxDepth)
+	}
+	return nil
+}
+
+func inspectEscapes(raw []byte) error {
+	for i := 0; i+1 < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		i++
+		if raw[i] != 'u' {
+			continue
+		}
+		switch r := hex4(raw[i+1:]); {
+		case r == 0:
+			return fmt.Errorf("the record holds a NUL character, which not every database can store")
+		case r >= 0xD800 && r < 0xDC00 && bytes.HasPrefix(raw[i+5:], []byte(`\u`)) && low(hex4(raw[i+7:])):
+			i += 10
+		case r >= 0xD800 && r < 0xE000:
+			return fmt.Errorf("the record holds half of a surrogate pair, which is no character")
+		default:
+			i += 4
+		}
+	}
+	return nil
+}
+
+func low(r int) bool { return r >= 0xDC00 && r < 0xE000 }
+
+func hex4(b []byte) int {
+	if len(b) < 4 {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(b[:4]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return int(n)
+}
+
+func depth(raw []byte) int {
+	deepest, now, inText := 0, 0, false
+	for i := 0; i < len(raw); i++ {
+		switch b := raw[i]; {
+		case inText && b == '\\':
+			i++
+		case b == '"':
+			inText = !inText
+		case inText:
+		case b == '{' || b == '[':
+			now++
+			deepest = max(deepest, now)
+		case b == '}' || b == ']':
+			now--
+		}
+	}
+	return deepest
+}

@@ -1,0 +1,213 @@
+package ingest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
+	"github.com/feedback-loop/feedback-loop/internal/metric"
+	"github.com/feedback-loop/feedback-loop/internal/sqldb"
+)
+
+// The original's file is cumulative: a bug seen again has its count raised and its time replaced. A record is
+// therefore one of three things:
+//
+//   - the first of its series that was ever seen: its count is new;
+//   - an event in a log, when its file lists the series more than once: its count is new unless that very record is
+//     known;
+//   - a reading of a counter known from an earlier import: only the difference is new. A count that did not rise
+//     although time went on means that the file was started afresh, so that all of it is new; one that is lower and
+//     older is an earlier copy of the file, so that none of it is.
+
+// series is what is remembered of one counter.
+type series struct {
+	id       int64 // 0 = not written yet
+	count    int64
+	at       time.Time
+	repeated bool // some file listed it more than once: a log
+	seen     bool // this file has listed it already
+	dirty    bool
+}
+
+// maxSeries bounds the series that are held in memory; the others are read again when they are met again.
+const maxSeries = 20_000
+
+type seriesMemory struct {
+	snapshots bool
+	cache     map[string]*series
+	seen      *roaring64.Bitmap // ids of the series that this file has listed
+	changed   []string          // keys to write with the batch, in the order they changed
+}
+
+func newSeriesMemory(snapshots bool) *seriesMemory {
+	return &seriesMemory{snapshots: snapshots, cache: map[string]*series{}, seen: roaring64.New()}
+}
+
+// decide gives the records to insert, with the count that is new; the others are known by an earlier reading.
+func (m *seriesMemory) decide(ctx context.Context, tx *sqldb.Tx, g []*record) ([]*record, error) {
+	times := make(map[string]int, len(g))
+	for _, r := range g {
+		times[r.series]++
+	}
+	for key := range times {
+		if err := m.load(tx, key); err != nil {
+			return nil, err
+		}
+	}
+	known, err := m.exact(ctx, tx, g, times)
+	if err != nil {
+		return nil, err
+	}
+	keep := g[:0:0]
+	for _, r := range g {
+		if m.admit(r, times[r.series] > 1, known[r]) {
+			keep = append(keep, r)
+		}
+	}
+	return keep, nil
+}
+
+// reading says that a record has to be compared with what an earlier import left.
+func (m *seriesMemory) reading(s *series, inBatch bool) bool {
+	return s != nil && (m.snapshots || !s.seen && !s.repeated && !inBatch)
+}
+
+// exact finds the readings that are there to the letter.
+func (m *seriesMemory) exact(ctx context.Context, tx *sqldb.Tx, g []*record, times map[string]int) (map[*record]bool, error) {
+	var ask []*record
+	for _, r := range g {
+		if !r.stored && m.reading(m.cache[r.series], times[r.series] > 1) {
+			ask = append(ask, r)
+		}
+	}
+	known := map[*record]bool{}
+	if len(ask) == 0 {
+		return known, nil
+	}
+	ids, err := tx.Loader(g[0].plan.cat.Layout(), sqldb.Skip).Find(ctx, rows(ask))
+	for i := range ids {
+		known[ask[i]] = ids[i] != 0
+	}
+	return known, err
+}
+
+// admit updates the series by a record and says whether the record is to be inserted. One that is known to the letter
+// is: the insertion will find that out and count it as a duplicate.
+func (m *seriesMemory) admit(r *record, inBatch, known bool) bool {
+	at := r.plan.at
+	count, when := r.row[at.count].(int64), r.row[at.timestamp].(time.Time)
+	s := m.cache[r.series]
+	switch {
+	case s == nil:
+		s = &series{count: count, at: when, seen: true, repeated: inBatch && !m.snapshots && !r.stored}
+		m.cache[r.series] = s
+		m.change(r.series, s)
+		return true
+	case r.stored:
+		// Rows of an export are differences; together they make the last reading.
+		s.count += count
+		m.change(r.series, s)
+		if when.After(s.at) {
+			s.at = when
+		}
+		return true
+	case !m.reading(s, inBatch):
+		if !s.repeated {
+			s.repeated = true
+			m.change(r.series, s)
+		}
+		m.mark(s)
+		return true
+	}
+	m.mark(s)
+	if known {
+		return true
+	}
+	if !s.read(r, count, when) {
+		return false
+	}
+	m.change(r.series, s)
+	return true
+}
+
+func (m *seriesMemory) change(key string, s *series) {
+	if !s.dirty {
+		s.dirty = true
+		m.changed = append(m.changed, key)
+	}
+}
+
+func (m *seriesMemory) mark(s *series) {
+	s.seen = true
+	if s.id != 0 {
+		m.seen.Add(uint64(s.id))
+	}
+}
+
+// read takes a new reading of the counter and leaves in the row what is new of it.
+func (s *series) read(r *record, count int64, when time.Time) bool {
+	switch {
+	case count > s.count:
+		r.row[r.plan.at.count] = count - s.count
+	case when.After(s.at) || when.Equal(s.at) && count < s.count:
+	default:
+		return false
+	}
+	s.count, s.at = count, when
+	return true
+}
+
+func (m *seriesMemory) load(tx *sqldb.Tx, key string) error {
+	if m.cache[key] != nil {
+		return nil
+	}
+	s := &series{}
+	var at sqldb.Time
+	err := tx.Row(tx.Statement("SELECT id, last_count, last_timestamp, repeated FROM import_series WHERE series_key = ?", key),
+		&s.id, &s.count, &at, &s.repeated)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	s.at, s.seen = at.Time, m.seen.Contains(uint64(s.id))
+	m.cache[key] = s
+	return err
+}
+
+// flush writes the series that changed.
+func (m *seriesMemory) flush(ctx context.Context, tx *sqldb.Tx) error {
+	var keys []string
+	var fresh []metric.Row
+	for _, key := range m.changed {
+		s := m.cache[key]
+		s.dirty = false
+		if s.id == 0 {
+			keys = append(keys, key)
+			fresh = append(fresh, metric.Row{key, s.count, s.at, s.repeated})
+			continue
+		}
+		_, err := tx.Exec(tx.Statement("UPDATE import_series SET last_count = ?, last_timestamp = ?, repeated = ? WHERE id = ?",
+			s.count, s.at, s.repeated, s.id))
+		if err != nil {
+			return err
+		}
+	}
+	m.changed = m.changed[:0]
+	ids, err := tx.Loader(metric.ImportSeries(), sqldb.Skip).Insert(ctx, fresh)
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		s := m.cache[keys[i]]
+		s.id = id
+		if s.seen {
+			m.seen.Add(uint64(id))
+		}
+	}
+	if len(m.cache) > maxSeries {
+		clear(m.cache)
+	}
+	return nil
+}

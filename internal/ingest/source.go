@@ -1,0 +1,125 @@
+package ingest
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"sync/atomic"
+
+	"github.com/feedback-loop/feedback-loop/internal/fault"
+)
+
+// Stdin is the name that stands for standard input.
+const Stdin = "-"
+
+// source is an open file, unpacked if it was gzipped.
+type source struct {
+	Input
+	file    *os.File
+	counter *counter
+	size    int64 // of the file as it lies on the disk; 0 = unknown
+}
+
+// counter counts the bytes of the file, packed if it is packed.
+type counter struct {
+	r io.Reader
+	n atomic.Int64
+}
+
+// Read implements io.Reader.
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+func openSource(name string) (*source, error) {
+	s := &source{Input: Input{Name: name}, file: os.Stdin}
+	if name != Stdin {
+		if err := s.open(name); err != nil {
+			return nil, err
+		}
+	}
+	s.counter = &counter{r: s.file}
+	s.Reader = bufio.NewReaderSize(s.counter, SniffSize)
+	if err := s.unpack(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *source) open(name string) error {
+	f, err := os.Open(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fault.New(fault.NotFound, "there is no file %s", name)
+	case errors.Is(err, fs.ErrPermission):
+		return fault.New(fault.Denied, "%s may not be read", name).Because(err).Try("Check its permissions.")
+	case err != nil:
+		return fault.New(fault.Invalid, "%s cannot be read", name).Because(err)
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fault.New(fault.Invalid, "%s is a folder", name).Try("Name the files in it, for example %s/*.json.", name)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	s.file, s.Path = f, name
+	if info.Mode().IsRegular() {
+		s.size = info.Size()
+	} else {
+		s.Path = "" // cannot be read a second time
+	}
+	return nil
+}
+
+// unpack looks through gzip, and past a byte order mark.
+func (s *source) unpack() error {
+	head, err := s.Reader.Peek(3)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fault.New(fault.Invalid, "%s cannot be read", s.Name).Because(err)
+	}
+	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(s.Reader)
+		if err != nil {
+			return fault.New(fault.Invalid, "%s is not a whole gzip file", s.Name).Because(err)
+		}
+		s.Reader, s.Path = bufio.NewReaderSize(z, SniffSize), ""
+		head, _ = s.Reader.Peek(3) // a fault shows up when the format reads on
+	}
+	if bytes.HasPrefix(head, []byte{0xef, 0xbb, 0xbf}) {
+		_, err = s.Reader.Discard(3)
+		return err
+	}
+	return nil
+}
+
+// head gives the beginning of the content without consuming it.
+func (s *source) head() ([]byte, error) {
+	head, err := s.Reader.Peek(SniffSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fault.New(fault.Invalid, "%s cannot be read", s.Name).Because(err).
+			Try("If it is packed, it may be cut off; make it again.")
+	}
+	switch {
+	case len(bytes.TrimSpace(head)) == 0:
+		return nil, fault.New(fault.Invalid, "%s is empty", s.Name).Try("Was it written to its end? Nothing was imported.")
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe}), bytes.HasPrefix(head, []byte{0xfe, 0xff}):
+		return nil, fault.New(fault.Invalid, "%s is UTF-16 text", s.Name).Try("Save it as UTF-8 and import it again.")
+	}
+	return head, nil
+}
+
+func (s *source) read() int64 { return s.counter.n.Load() }
+
+func (s *source) close() {
+	if s.file != os.Stdin {
+		s.file.Close() // only read from
+	}
+}

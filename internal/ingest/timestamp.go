@@ -1,0 +1,90 @@
+package ingest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// earliest is the first moment a record may have; what lies before comes from clocks that were never set.
+var earliest = time.Unix(0, 0).UTC()
+
+var clocks = []string{"15:04:05.999999999", "15:04:05", "15:04"}
+
+// ParseTime reads an ISO 8601 time: a date, optionally T or a space and a clock time with any fraction, optionally Z
+// or an offset. A time without offset is in zone; a date alone is its midnight. The result is UTC, cut to
+// microseconds, from 1970 to 9999.
+func ParseTime(s string, zone *time.Location) (time.Time, error) {
+	t, err := parseISO(strings.TrimSpace(s), zone)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is no time; expected the form 2026-01-31T23:59:59.123456+01:00", clip(s, 60))
+	}
+	t = t.UTC().Truncate(time.Microsecond)
+	if t.Before(earliest) {
+		return time.Time{}, fmt.Errorf("%q is before 1970", s)
+	}
+	if t.Year() > 9999 {
+		return time.Time{}, fmt.Errorf("%q is after the year 9999", s)
+	}
+	return t, nil
+}
+
+func parseISO(s string, zone *time.Location) (time.Time, error) {
+	if len(s) < len("2006-01-02") {
+		return time.Time{}, fmt.Errorf("too short")
+	}
+	if len(s) == len("2006-01-02") {
+		return time.ParseInLocation("2006-01-02", s, zone)
+	}
+	day, sep, rest := s[:10], s[10], s[11:]
+	if sep != 'T' && sep != 't' && sep != ' ' {
+		return time.Time{}, fmt.Errorf("no T")
+	}
+	clock, offset := splitOffset(rest)
+	clock = strings.Replace(clock, ",", ".", 1)
+	layout, err := offsetLayout(offset)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if offset == "z" {
+		offset = "Z"
+	}
+	for _, c := range clocks {
+		t, e := time.ParseInLocation("2006-01-02T"+c+layout, day+"T"+clock+offset, zone)
+		if e == nil {
+			return t, nil
+		}
+		err = e
+	}
+	return time.Time{}, err
+}
+
+func splitOffset(s string) (clock, offset string) {
+	if i := strings.IndexAny(s, "Zz+-"); i >= 0 {
+		return strings.TrimRight(s[:i], " "), s[i:]
+	}
+	return s, ""
+}
+
+func offsetLayout(offset string) (string, error) {
+	switch len(offset) {
+	case 0:
+		return "", nil
+	case 1:
+		return "Z07:00", nil
+	case 3:
+		return "-07", nil
+	case 5:
+		return "-0700", nil
+	case 6:
+		return "-07:00", nil
+	}
+	return "", fmt.Errorf("offset %q", offset)
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "..."
+}

@@ -1,0 +1,277 @@
+package ingest
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
+	"github.com/feedback-loop/feedback-loop/internal/metric"
+	"github.com/feedback-loop/feedback-loop/internal/rollup"
+	"github.com/feedback-loop/feedback-loop/internal/sqldb"
+	"github.com/feedback-loop/feedback-loop/internal/store"
+)
+
+// batch is what one transaction writes.
+type batch struct {
+	records []*record
+	rejects []store.Reject
+	read    int64 // bytes of the file up to here
+}
+
+// writer puts batches into the database. Its memory does not grow with the file: what it must know of the rows that
+// this file has already accounted for is one bit per row.
+type writer struct {
+	run       *store.Run
+	snapshots bool
+	now       time.Time
+	fold      *rollup.Fold
+	series    *seriesMemory
+	consumed  map[*metric.Category]*roaring64.Bitmap // ids of rows that a record of this file stands for
+	familiar  map[*metric.Category]bool              // most of the last batch was there already
+	ordinals  map[digest]int                         // next ordinal of contents that were met more than once
+}
+
+func newWriter(run *store.Run, snapshots bool, now time.Time) *writer {
+	return &writer{run: run, snapshots: snapshots, now: now, fold: rollup.NewFold(), series: newSeriesMemory(snapshots),
+		consumed: map[*metric.Category]*roaring64.Bitmap{}, familiar: map[*metric.Category]bool{}, ordinals: map[digest]int{}}
+}
+
+// write writes a batch: rows, links, rollups, counters, rejects and progress.
+func (w *writer) write(ctx context.Context, tx *sqldb.Tx, b *batch) error {
+	var inserted int64
+	for _, g := range byCategory(b.records) {
+		n, err := w.group(ctx, tx, g)
+		if err != nil {
+			return err
+		}
+		inserted += n
+	}
+	if err := w.fold.Flush(ctx, tx); err != nil {
+		return err
+	}
+	if err := w.series.flush(ctx, tx); err != nil {
+		return err
+	}
+	if err := w.run.AddRejects(ctx, tx, b.rejects); err != nil {
+		return err
+	}
+	rows, rejected := int64(len(b.records)), int64(len(b.rejects))
+	w.run.Counts = w.run.Counts.Plus(store.Counts{Read: rows + rejected, Inserted: inserted, Duplicate: rows - inserted, Rejected: rejected})
+	return w.run.Progress(tx)
+}
+
+// byCategory splits records into groups of one category, keeping their order within it.
+func byCategory(records []*record) [][]*record {
+	var groups [][]*record
+	at := map[*metric.Category]int{}
+	for _, r := range records {
+		i, ok := at[r.plan.cat]
+		if !ok {
+			i = len(groups)
+			at[r.plan.cat], groups = i, append(groups, nil)
+		}
+		groups[i] = append(groups[i], r)
+	}
+	return groups
+}
+
+func (w *writer) group(ctx context.Context, tx *sqldb.Tx, g []*record) (int64, error) {
+	w.preassign(g)
+	if err := w.undated(ctx, tx, g); err != nil {
+		return 0, err
+	}
+	if len(g[0].plan.cat.Series) > 0 {
+		var err error
+		if g, err = w.series.decide(ctx, tx, g); err != nil {
+			return 0, err
+		}
+	}
+	return w.insert(ctx, tx, g)
+}
+
+// maxOrdinals bounds the memory for repeated contents; what is forgotten is found again by probing.
+const maxOrdinals = 1 << 16
+
+// preassign numbers records of equal content within the batch, so that they need not be found out one by one.
+func (w *writer) preassign(g []*record) {
+	if w.snapshots {
+		return
+	}
+	if len(w.ordinals) > maxOrdinals {
+		clear(w.ordinals)
+	}
+	met := make(map[digest]int, len(g))
+	for _, r := range g {
+		if r.absolute() {
+			continue
+		}
+		n, again := met[r.digest]
+		if !again {
+			n = w.ordinals[r.digest]
+		}
+		if n > 0 {
+			r.number(n)
+		}
+		met[r.digest] = n + 1
+		if again || n > 0 {
+			w.ordinals[r.digest] = n + 1
+		}
+	}
+}
+
+// undated gives records without a time the one they were given when they were first seen, else that of this import.
+func (w *writer) undated(ctx context.Context, tx *sqldb.Tx, g []*record) error {
+	var rows []metric.Row
+	for _, r := range g {
+		if r.row[r.plan.at.missing] != true || r.stored {
+			continue
+		}
+		var t sqldb.Time
+		key := r.row[r.plan.at.eventKey]
+		err := tx.Row(tx.Statement("SELECT MIN(timestamp) FROM import_undated WHERE event_key = ?", key), &t)
+		if err != nil {
+			return err
+		}
+		if !t.Valid {
+			t.Time = w.now
+			rows = append(rows, metric.Row{key, t.Time})
+		}
+		r.row[r.plan.at.timestamp] = t.Time
+	}
+	_, err := tx.Loader(metric.ImportUndated(), sqldb.Skip).Insert(ctx, rows)
+	return err
+}
+
+// insert writes the records that are not there yet and gives their number.
+func (w *writer) insert(ctx context.Context, tx *sqldb.Tx, todo []*record) (total int64, err error) {
+	if len(todo) == 0 {
+		return 0, nil
+	}
+	cat := todo[0].plan.cat
+	l := tx.Loader(cat.Layout(), sqldb.Skip)
+	all := len(todo)
+	var fresh []*record
+	for len(todo) > 0 {
+		ids := make([]int64, len(todo))
+		if w.familiar[cat] {
+			if ids, err = l.Find(ctx, rows(todo)); err != nil {
+				return 0, err
+			}
+		}
+		news, err := w.insertNew(ctx, l, todo, ids)
+		if err != nil {
+			return 0, err
+		}
+		fresh = append(fresh, news...)
+		todo = w.settle(cat, todo, ids)
+		if err := w.undated(ctx, tx, todo); err != nil {
+			return 0, err
+		}
+	}
+	w.familiar[cat] = 2*len(fresh) < all
+	return int64(len(fresh)), w.derive(ctx, tx, cat, fresh)
+}
+
+// insertNew writes the records whose id is 0, fills the id of those that turn out to be there, and returns the rest:
+// the ones it wrote. Their id becomes negative.
+func (w *writer) insertNew(ctx context.Context, l sqldb.Loader, todo []*record, ids []int64) ([]*record, error) {
+	var unknown []int
+	for i, id := range ids {
+		if id == 0 {
+			unknown = append(unknown, i)
+		}
+	}
+	made, err := l.Insert(ctx, pick(todo, unknown))
+	if err != nil {
+		return nil, err
+	}
+	var written []*record
+	var there []int
+	for k, i := range unknown {
+		if made[k] != 0 {
+			ids[i] = -made[k]
+			written = append(written, todo[i])
+		} else {
+			there = append(there, i)
+		}
+	}
+	found, err := l.Find(ctx, pick(todo, there))
+	if err != nil {
+		return nil, err
+	}
+	for k, i := range there {
+		ids[i] = found[k]
+	}
+	return written, nil
+}
+
+// settle looks at each row that was there: if no record of this file stands for it yet, this one does, and is a
+// duplicate. Otherwise the record is a further one of the same content: it gets the next number and is returned.
+func (w *writer) settle(cat *metric.Category, todo []*record, ids []int64) (again []*record) {
+	seen := w.consumed[cat]
+	if seen == nil {
+		seen = roaring64.New()
+		w.consumed[cat] = seen
+	}
+	for i, r := range todo {
+		switch id := ids[i]; {
+		case r.absolute() || w.snapshots:
+		case id < 0:
+			seen.Add(uint64(-id))
+		case seen.CheckedAdd(uint64(id)):
+		default:
+			r.number(r.ordinal + 1)
+			w.ordinals[r.digest] = r.ordinal + 1
+			again = append(again, r)
+		}
+	}
+	return again
+}
+
+// derive writes what follows from new rows: their links and their part of the rollups.
+func (w *writer) derive(ctx context.Context, tx *sqldb.Tx, cat *metric.Category, fresh []*record) error {
+	a := metric.AggregateOf(cat.Layout())
+	for _, r := range fresh {
+		w.fold.Add(a, r.row)
+	}
+	if cat.Links == nil {
+		return nil
+	}
+	var links []metric.Row
+	for _, r := range fresh {
+		rows, err := cat.Links.Rows(cat, r.row)
+		if err != nil {
+			return err
+		}
+		links = append(links, rows...)
+	}
+	if _, err := tx.Loader(cat.Links.Layout(), sqldb.Skip).Insert(ctx, links); err != nil {
+		return err
+	}
+	a = metric.AggregateOf(cat.Links.Layout())
+	for _, row := range links {
+		w.fold.Add(a, row)
+	}
+	return nil
+}
+
+// absolute says that the identity stands in the record itself: equal ones are the same.
+func (r *record) absolute() bool { return r.stored || r.row[r.plan.at.sourceID] != nil }
+
+func rows(rs []*record) []metric.Row {
+	out := make([]metric.Row, len(rs))
+	for i, r := range rs {
+		out[i] = r.row
+	}
+	return out
+}
+
+func pick(rs []*record, at []int) []metric.Row {
+	out := make([]metric.Row, 0, len(at))
+	for i := range slices.Values(at) {
+		out = append(out, rs[i].row)
+	}
+	return out
+}
