@@ -6,6 +6,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/fault"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
@@ -40,6 +41,8 @@ type Grammar interface {
 	Begin() string
 	// Encode turns a value of a metric.Row into what the driver stores.
 	Encode(v any) any
+	// Day gives the day in UTC, of type Date, of an expression of type Time.
+	Day(instant string) string
 	// Bucket truncates an expression of type Date to its week (Monday) or month.
 	Bucket(grain Grain, day string) string
 	// Stamp gives statements that mark the database as ours, at this schema version, beyond the table of versions.
@@ -79,8 +82,9 @@ type Loader interface {
 
 // Options of opening a database.
 type Options struct {
-	Create  bool // make the database if it does not exist
-	Version int  // newest schema version that this binary knows
+	Create  bool          // make the database if it does not exist
+	Version int           // newest schema version that this binary knows
+	Wait    time.Duration // for the end of another process' transaction; 0 = 10 s
 }
 
 // Pool is an open database as an engine hands it over: where to write and where to read.

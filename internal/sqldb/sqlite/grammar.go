@@ -32,6 +32,9 @@ func (grammar) Encode(v any) any {
 	return v
 }
 
+// Day implements sqldb.Grammar: times are text in UTC that begins with the day.
+func (grammar) Day(instant string) string { return "substr(" + instant + ", 1, 10)" }
+
 // Bucket implements sqldb.Grammar.
 func (grammar) Bucket(g sqldb.Grain, day string) string {
 	switch g {
