@@ -19,8 +19,8 @@ import (
 //   - an event in a log, when its file lists the series more than once: its count is new unless that very record is
 //     known;
 //   - a reading of a counter known from an earlier import: only the difference is new. A count that did not rise
-//     although time went on means that the file was started afresh, so that all of it is new; one that is lower and
-//     older is an earlier copy of the file, so that none of it is.
+//     although the time is another means that the file was started afresh, so that all of it is new; one that is lower
+//     and older is an earlier copy of the file, so that none of it is.
 
 // series is what is remembered of one counter.
 type series struct {
@@ -152,11 +152,13 @@ func (s *series) read(r *record, count int64, when time.Time) bool {
 	switch {
 	case count > s.count:
 		r.row[r.plan.at.count] = count - s.count
-	case when.After(s.at) || when.Equal(s.at) && count < s.count:
-	default:
+	case count == s.count && when.Equal(s.at), count < s.count && when.Before(s.at):
 		return false
 	}
-	s.count, s.at = count, when
+	s.count = count
+	if when.After(s.at) {
+		s.at = when
+	}
 	return true
 }
 
