@@ -23,17 +23,23 @@ func floors() []floor {
 		{"internal/testkit", ""},
 		{"internal/fault", ""},
 		{"internal/metric", "fault"},
+		{"internal/config", "fault"},
 		{"internal/sample", "metric fault"},
 		{"internal/sqldb", "metric fault"},
 		{"internal/sqldb/sqlite", "sqldb metric fault"},
 		{"internal/sqldb/sqldbtest", "sqldb metric fault testkit"},
 		{"internal/dashboard", "sqldb metric fault"},
-		{"internal/store", "sqldb metric fault"},
+		{"internal/store", "dashboard sqldb metric fault"},
 		{"internal/rollup", "store sqldb metric fault"},
 		{"internal/ingest", "rollup store sqldb metric fault"},
 		{"internal/ingest/metricsjson", "ingest metric fault"},
 		{"internal/ingest/ndjson", "ingest metric fault"},
 		{"internal/ingest/originaldb", "ingest metric fault"},
+		{"internal/api", "store dashboard metric fault"},
+		{"internal/ui", ""},
+		{"internal/app", "api ui ingest/originaldb ingest/ndjson ingest/metricsjson ingest rollup store dashboard" +
+			" sqldb/sqlite sqldb sample config metric fault"},
+		{"cmd/feedback-loop", "app ingest rollup store sqldb sample config metric fault"},
 	}
 }
 
