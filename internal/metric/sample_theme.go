@@ -57,7 +57,7 @@ func dataThemes() []*Theme {
 		Advice: []string{"Declare the request as a model and let it validate", "Answer 400 with the field's name"},
 		Causes: []string{"A client sends the old payload", "Field renamed without a fallback"},
 	}, {
-		Name: "timezone_awareness", Weight: 5, Adoption: 2, Aid: 0.01, Severity: 2,
+		Name: "timezone_awareness", Weight: 5, Adoption: 2, Effect: 1, Aid: 0.01, Severity: 2,
 		Finding: "naive_datetime", Incident: "wrong_schedule", Function: "next_run",
 		Modules: []string{"schedule", "reports"},
 		Errors: []string{"TypeError: can't compare offset-naive and offset-aware datetimes",
@@ -127,7 +127,7 @@ func serviceThemes() []*Theme {
 		Advice: []string{"Retry with jittered backoff", "Set a timeout on every call"},
 		Causes: []string{"Upstream restarted during the rollout", "Rate limit of the payment provider"},
 	}, {
-		Name: "connection_pooling", Weight: 6, Adoption: 2, Aid: 0.02, Severity: 0,
+		Name: "connection_pooling", Weight: 6, Adoption: 2, Effect: 1, Aid: 0.02, Severity: 0,
 		Finding: "connection_leak", Incident: "connection_exhausted", Function: "query",
 		Modules: []string{"db", "billing"},
 		Errors: []string{"OperationalError: too many connections for role \"app\"",
