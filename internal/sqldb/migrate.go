@@ -99,7 +99,9 @@ func step(g Grammar, t *metric.Table, version int) []string {
 	var stmts []string
 	created := t.Since == version
 	if created {
-		stmts = g.Create(t)
+		first := *t // later columns follow in the steps that introduced them, as they do in older databases
+		first.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c metric.Column) bool { return c.Since > version })
+		stmts = g.Create(&first)
 	}
 	for i := range t.Columns {
 		if c := &t.Columns[i]; !created && c.Since == version {
