@@ -77,6 +77,9 @@ func (tx *Tx) run(stmt string) {
 }
 
 func (tx *Tx) alive() error {
+	if tx.err == nil && tx.conn == nil { // committed
+		return sql.ErrTxDone
+	}
 	if tx.err == nil && tx.ctx.Err() != nil {
 		tx.err = context.Cause(tx.ctx)
 	}
