@@ -5,14 +5,17 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -37,8 +40,8 @@ const (
 	readers      = 4
 	writerCache  = "-20000" // KiB; the hot ends of all indexes fit
 	readerCache  = "-4000"
-	busyTimeout  = "10000" // ms to wait for another process' write
-	checkpoint   = "4000"  // pages of write-ahead log before they move to the database
+	busyTimeout  = 10 * time.Second // for another process' write
+	checkpoint   = "4000"           // pages of write-ahead log before they move to the database
 	logSizeLimit = "67108864"
 )
 
@@ -55,9 +58,10 @@ func (Engine) Open(ctx context.Context, uri string, o sqldb.Options) (*sqldb.Poo
 	if err := examine(path, o); err != nil {
 		return nil, err
 	}
+	wait := cmp.Or(o.Wait, busyTimeout)
 	p := &sqldb.Pool{
-		Write: sql.OpenDB(connector(dsn(abs, "_txlock=immediate", "cache_size("+writerCache+")"))),
-		Read:  sql.OpenDB(connector(dsn(abs, "", "cache_size("+readerCache+")", "query_only(1)"))),
+		Write: sql.OpenDB(connector(abs, wait, "cache_size("+writerCache+")")),
+		Read:  sql.OpenDB(connector(abs, wait, "cache_size("+readerCache+")", "query_only(1)")),
 		Where: path,
 	}
 	p.Write.SetMaxOpenConns(1)
@@ -72,25 +76,44 @@ func (Engine) Open(ctx context.Context, uri string, o sqldb.Options) (*sqldb.Poo
 }
 
 // dsn puts the pragmas into the name, so that every connection has them; busy_timeout has to be the first.
-func dsn(path, more string, pragmas ...string) string {
-	q := url.Values{"_pragma": append([]string{"busy_timeout(" + busyTimeout + ")", "journal_mode(WAL)", "synchronous(FULL)",
+func dsn(path string, wait time.Duration, pragmas ...string) string {
+	q := url.Values{"_pragma": append([]string{fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)",
 		"foreign_keys(1)", "wal_autocheckpoint(" + checkpoint + ")", "journal_size_limit(" + logSizeLimit + ")", "trusted_schema(0)"}, pragmas...)}
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
-	if more != "" {
-		u.RawQuery += "&" + more
-	}
 	return u.String()
 }
 
 type dsnConnector struct {
-	dsn string
-	d   driver.Driver
+	dsn  string
+	wait time.Duration
+	d    driver.Driver
 }
 
-func connector(dsn string) driver.Connector { return dsnConnector{dsn, &sqlite.Driver{}} }
+func connector(path string, wait time.Duration, pragmas ...string) driver.Connector {
+	return dsnConnector{dsn(path, wait, pragmas...), wait, &sqlite.Driver{}}
+}
 
-// Connect implements driver.Connector.
-func (c dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.d.Open(c.dsn) }
+// Connect implements driver.Connector. Two that turn a new file to the write-ahead log at the same moment would wait
+// for each other; SQLite refuses one of them at once, whatever the busy timeout, so it has to come again.
+func (c dsnConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	const pause = 5 * time.Millisecond
+	for end := time.Now().Add(c.wait); ; {
+		conn, err := c.d.Open(c.dsn)
+		if !busy(err) || time.Now().After(end) {
+			return conn, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+func busy(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
 
 // Driver implements driver.Connector.
 func (c dsnConnector) Driver() driver.Driver { return c.d }
