@@ -23,19 +23,14 @@ type loader struct {
 // Insert implements sqldb.Loader.
 func (l *loader) Insert(ctx context.Context, rows []metric.Row) ([]int64, error) {
 	ids := make([]int64, len(rows))
-	err := l.prepared(l.insertSQL(), func(st driver.Stmt) error {
-		exec := st.(driver.StmtExecContext)
+	err := l.prepared(l.insertSQL(), func(st driver.Stmt) (err error) {
 		args := make([]driver.NamedValue, len(l.table.Columns))
 		for i, row := range rows {
 			if err := context.Cause(ctx); err != nil {
 				return err
 			}
 			l.bind(args, row)
-			res, err := exec.ExecContext(context.Background(), args)
-			if err != nil {
-				return err
-			}
-			if ids[i], err = l.id(res); err != nil {
+			if ids[i], err = l.insert(st, args); err != nil {
 				return err
 			}
 		}
@@ -44,12 +39,25 @@ func (l *loader) Insert(ctx context.Context, rows []metric.Row) ([]int64, error)
 	return ids, err
 }
 
-func (l *loader) id(res driver.Result) (int64, error) {
+func (l *loader) insert(st driver.Stmt, args []driver.NamedValue) (int64, error) {
+	if l.returning() {
+		return one(st.(driver.StmtQueryContext), args)
+	}
+	res, err := st.(driver.StmtExecContext).ExecContext(context.Background(), args)
+	if err != nil {
+		return 0, err
+	}
 	n, err := res.RowsAffected()
 	if err != nil || n == 0 || !l.table.AutoID {
 		return n, err
 	}
 	return res.LastInsertId()
+}
+
+// returning says whether the statement itself gives the id: SQLite does not remember that of a row it updates. For
+// new rows, which are the many, remembering is faster.
+func (l *loader) returning() bool {
+	return l.table.AutoID && l.mode != sqldb.Skip && len(l.table.Identity) > 0
 }
 
 // Find implements sqldb.Loader.
@@ -132,7 +140,11 @@ func (l *loader) insertSQL() string {
 	if l.mode == sqldb.Skip {
 		return s + " ON CONFLICT (" + strings.Join(t.Identity, ", ") + ") DO NOTHING"
 	}
-	return s + " ON CONFLICT (" + strings.Join(t.Identity, ", ") + ") DO UPDATE SET " + l.assignments()
+	s += " ON CONFLICT (" + strings.Join(t.Identity, ", ") + ") DO UPDATE SET " + l.assignments()
+	if l.returning() {
+		s += " RETURNING id"
+	}
+	return s
 }
 
 func (l *loader) assignments() string {
