@@ -103,7 +103,7 @@ func columnType(c *metric.Column) string {
 	case metric.Bool:
 		return "BOOLEAN"
 	case metric.JSON, metric.List:
-		return "JSON"
+		return "TEXT" // a type called JSON would turn the text 1.50 into the number 1.5, and cut long integers
 	case metric.Time:
 		return "DATETIME"
 	case metric.Date:
