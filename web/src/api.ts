@@ -71,6 +71,8 @@ export interface ChartData {
   previous: Cell[][] | null;
   served_from: string;
   truncated: boolean;
+  /** other is true when rows named "Other" sum up what is beyond the chart's limit. */
+  other?: boolean;
   query_ms: number;
 }
 
@@ -151,7 +153,7 @@ async function problem(answer: Response): Promise<ApiError> {
   const { title, detail } = (body ?? {}) as { title?: unknown; detail?: unknown };
   return new ApiError(
     answer.status,
-    typeof title === "string" && title !== "" ? title : `The server answered ${answer.status}`,
-    typeof detail === "string" ? detail : "",
+    answer.status >= 500 ? "The server could not answer" : "The server refused this request",
+    typeof detail === "string" && detail !== "" ? detail : `${answer.status} ${String(title ?? answer.statusText)}`,
   );
 }

@@ -60,13 +60,13 @@ function evict(slots: Map<string, number>, shown: Set<string>): number | undefin
 
 /**
  * coloursOf gives the names of one chart colours that differ: severities their own, others by their
- * place, those without one what this chart has left. The last one is the sum of the rest if folded.
+ * place, those without one what this chart has left. The last one is the sum of the rest if there is one.
  */
-export function coloursOf(palette: Palette, slots: Slots, names: string[], folded = 0): string[] {
+export function coloursOf(palette: Palette, slots: Slots, names: string[], rest = false): string[] {
   const used = new Set(names.map((name) => slots.get(name)));
   const spare = palette.series.filter((_, place) => !used.has(place));
   return names.map((name, at) => {
-    if (folded > 0 && at === names.length - 1) return palette.other;
+    if (rest && at === names.length - 1) return palette.other;
     const severity = palette.severity[severities.indexOf(name.toLowerCase())];
     return severity ?? palette.series[slots.get(name) ?? -1] ?? spare.shift() ?? palette.other;
   });

@@ -12,15 +12,13 @@ export interface Series {
 export interface Plot {
   axis: string[];
   series: Series[];
-  /** folded counts the series (or slices) that were summed into the last one. */
-  folded: number;
+  /** rest is true when the last series (or slice) is the sum of those that are not shown. */
+  rest: boolean;
   format: Format;
 }
 
-/** otherName names the sum of the small series; the count keeps it apart from a value of that name. */
-export function otherName(folded: number): string {
-  return `Other (${folded})`;
-}
+/** otherName is what the API, too, calls the sum of the small series. */
+export const otherName = "Other";
 
 export const emptyName = "(none)";
 
@@ -121,23 +119,31 @@ export function fillGaps(
   return { axis: full, series: filled };
 }
 
-/** foldRest keeps the largest series in order of their totals and sums the others into one. */
-export function foldRest(series: Series[], most = mostSeries): { series: Series[]; folded: number } {
-  const order = [...series].sort((a, b) => sum(b.values) - sum(a.values) || a.name.localeCompare(b.name));
-  const rest = order.slice(most);
-  if (rest.length === 0) return { series: order, folded: 0 };
+/**
+ * foldRest keeps the largest series in order of their totals and sums the others into one. Where the
+ * API has summed some already (summed), its sum is one of the others, however large.
+ */
+export function foldRest(series: Series[], summed = false, most = mostSeries): { series: Series[]; rest: boolean } {
+  const isRest = ({ name }: Series) => summed && name === otherName;
+  const order = series
+    .filter((one) => !isRest(one))
+    .sort((a, b) => sum(b.values) - sum(a.values) || a.name.localeCompare(b.name));
+  const rest = [...order.slice(most), ...series.filter(isRest)];
+  if (rest.length === 0) return { series: order, rest: false };
   const other = rest.reduce<(number | null)[]>(
     (total, { values }) => values.map((value, at) => add(total[at] ?? null, value)),
     [],
   );
-  return { series: [...order.slice(0, most), { name: otherName(rest.length), values: other }], folded: rest.length };
+  const kept = order.slice(0, most);
+  const name = kept.some((one) => one.name === otherName) ? "All others" : otherName;
+  return { series: [...kept, { name, values: other }], rest: true };
 }
 
 /** linePlot is a chart over time: gaps filled, the small series summed. */
 export function linePlot(chart: Chart, data: ChartData): Plot {
   const raw = pivot(chart, data, chart.time ?? "");
   const filled = fillGaps(raw.axis, raw.series, { from: data.from, to: data.to, grain: data.grain ?? "day" });
-  return { axis: filled.axis, ...foldRest(filled.series), format: formatOf(chart) };
+  return { axis: filled.axis, ...foldRest(filled.series, data.other), format: formatOf(chart) };
 }
 
 /** barPlot keeps the order of the rows; severities go from the worst to the least. */
@@ -146,11 +152,11 @@ export function barPlot(chart: Chart, data: ChartData): Plot {
   const order = ordinalOrder(axis);
   const sorted = series.map(({ name, values }) => ({ name, values: order.map((at) => values[at] ?? null) }));
   const split = chart.series !== null && chart.series !== chart.category && chart.category !== null;
-  const kept = split ? foldRest(sorted) : { series: sorted, folded: 0 };
+  const kept = split ? foldRest(sorted, data.other) : { series: sorted, rest: false };
   return {
     axis: order.map((at) => axis[at] ?? ""),
     series: ordinalSeries(kept.series),
-    folded: kept.folded,
+    rest: kept.rest,
     format: formatOf(chart),
   };
 }
@@ -160,11 +166,12 @@ export function piePlot(chart: Chart, data: ChartData): Plot {
   const { axis, series } = pivot(chart, data, chart.category ?? chart.series ?? "");
   const values = series[0]?.values ?? [];
   const slices = axis.map((name, at) => ({ name, values: [values[at] ?? null] }));
-  const { series: kept, folded } = foldRest(slices.filter((slice) => (slice.values[0] ?? 0) > 0));
+  const filled = slices.filter((slice) => (slice.values[0] ?? 0) > 0);
+  const { series: kept, rest } = foldRest(filled, data.other);
   return {
     axis: kept.map((slice) => slice.name),
     series: [{ name: chart.measures[0]?.label ?? "", values: kept.map((slice) => slice.values[0] ?? null) }],
-    folded,
+    rest,
     format: formatOf(chart),
   };
 }

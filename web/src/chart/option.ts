@@ -65,7 +65,7 @@ function lineOption(drawing: Drawing): EChartsCoreOption {
       sampling: "lttb",
       lineStyle: { width: plot.series.length > 3 ? 1.75 : 2 },
       ...(plot.series.length === 1 ? { areaStyle: { opacity: 0.12 } } : {}),
-      emphasis: { focus: "series", lineStyle: { width: 3 } },
+      emphasis: { focus: "series", lineStyle: { width: "inherit" } },
       blur: { lineStyle: { opacity: 0.2 } },
     })),
   };

@@ -1,10 +1,10 @@
 // One chart on a dashboard: its heading, its picture or table, and what stands in their place.
 
 import { useId, useState } from "preact/hooks";
-import type { Chart, ChartData } from "../api";
+import type { ApiError, Chart, ChartData } from "../api";
 import { changeOf, daysBetween, formatValue, plural } from "../format";
 import type { Slots } from "../palette";
-import { isEmpty, mostSeries, partialBuckets, totalOf } from "../series";
+import { isEmpty, partialBuckets, totalOf } from "../series";
 import { DataTable } from "../chart/table";
 import { Drawn } from "./drawn";
 import { plotOf } from "./charts";
@@ -73,7 +73,11 @@ function CardBody(props: Props & { table: boolean; empty: boolean }) {
   const { chart, state, table, empty, coloured, slots, retry } = props;
   const data = state?.data;
   if (state !== undefined && state.error !== undefined && data === undefined) {
-    return <Failure error={state.error} busy={state.loading} retry={retry} />;
+    return chart.kind === "total" ? (
+      <TotalFailure error={state.error} retry={retry} />
+    ) : (
+      <Failure error={state.error} busy={state.loading} retry={retry} />
+    );
   }
   if (chart.kind === "total") return <Total chart={chart} data={data} />;
   if (data === undefined || !coloured) return <Skeleton class="fill" />;
@@ -100,6 +104,18 @@ function Total({ chart, data }: { chart: Chart; data: ChartData | undefined }) {
         <TotalChange chart={chart} data={data} value={value} />
       </p>
     </>
+  );
+}
+
+// A small card has room for the gist only; the rest is in the title.
+function TotalFailure({ error, retry }: { error: ApiError; retry(): void }) {
+  return (
+    <div class="total-failure" role="alert">
+      <span title={error.detail}>{error.message}</span>
+      <button type="button" class="button small" onClick={retry}>
+        Try again
+      </button>
+    </div>
   );
 }
 
@@ -173,8 +189,9 @@ export function caption(chart: Chart, data: ChartData): string {
     if (partial === "both") parts.push(`first and last ${data.grain} incomplete`);
     else if (partial !== "") parts.push(`${partial} ${data.grain} incomplete`);
   }
-  const { folded } = plotOf(chart, data);
-  if (folded > 0) parts.push(`the ${mostSeries} largest; ${plural(folded, "other", "others")} summed as “Other”`);
+  const plot = plotOf(chart, data);
+  const shown = chart.kind === "pie" ? plot.axis : plot.series.map(({ name }) => name);
+  if (plot.rest) parts.push(`the ${shown.length - 1} largest; the rest is summed as “${shown.at(-1)}”`);
   if (data.truncated) parts.push("more rows than are shown");
   const text = parts.join(" · ");
   return text.charAt(0).toUpperCase() + text.slice(1);

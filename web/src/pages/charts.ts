@@ -129,5 +129,5 @@ export function colourDimension(chart: Chart): string | null {
 /** colourNames lists what the colours of a chart stand for, without the sum of the rest. */
 function colourNames(chart: Chart, plot: Plot): string[] {
   const names = chart.kind === "pie" ? plot.axis : plot.series.map(({ name }) => name);
-  return plot.folded > 0 ? names.slice(0, -1) : names;
+  return plot.rest ? names.slice(0, -1) : names;
 }

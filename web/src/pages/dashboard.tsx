@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { get } from "../api";
-import type { Chart, Dashboard, DashboardHead, Repository, Status } from "../api";
+import type { ApiError, Chart, Dashboard, DashboardHead, Repository, Status } from "../api";
 import { defaultSpan, filterQuery, parseFilter } from "../filter";
 import type { Filter, Span } from "../filter";
 import { formatClock, formatInstant, formatSpan, formatDuration } from "../format";
@@ -141,7 +141,8 @@ function DashboardHeading({ dashboard, charts, waiting, refresh }: HeadingProps)
           {charts.at !== undefined && (
             <span title={formatInstant(charts.at.toISOString())}>As of {formatClock(charts.at)}</span>
           )}
-          {every > 0 && <span class="as-of-every">every {formatDuration(every * 1000)}</span>}
+          {charts.at === undefined && busy && "Loading…"}
+          {every > 0 && charts.at !== undefined && <span class="as-of-every">every {formatDuration(every * 1000)}</span>}
         </span>
         <button type="button" class="button" onClick={refresh} aria-disabled={busy}>
           <span class={busy ? "turning" : "still"}>
@@ -169,6 +170,7 @@ function FilteredCharts({ dashboard, charts, loaded, span, status, repositories,
   const { repository } = parseFilter(search);
   const change = (next: Filter) => go(path + filterQuery(next));
   const shown = charts.map(({ id }) => loaded.states.get(id)?.data).find((data) => data?.to != null);
+  const failure = commonFailure(charts, loaded);
   const stale = charts.map(({ id }) => loaded.states.get(id)).find((state) => state?.error && state.data);
   return (
     <>
@@ -183,13 +185,22 @@ function FilteredCharts({ dashboard, charts, loaded, span, status, repositories,
       {stale?.error !== undefined && stale.at !== undefined && (
         <StaleNotice error={stale.error} since={`at ${formatClock(stale.at)}`} retry={refresh} />
       )}
-      {nothing(charts, loaded) ? (
+      {failure !== undefined ? (
+        <Failure error={failure} busy={!loaded.settled} retry={refresh} />
+      ) : nothing(charts, loaded) ? (
         <EmptyRange {...{ status, span, repository, change }} />
       ) : (
         <ChartGrid dashboard={dashboard} loaded={loaded} />
       )}
     </>
   );
+}
+
+// When no chart could be had, one message says it better than one in each card.
+function commonFailure(charts: Chart[], loaded: Charts): ApiError | undefined {
+  const states = charts.map(({ id }) => loaded.states.get(id));
+  if (states.length < 2 || states.some((state) => state?.error === undefined || state.data !== undefined)) return undefined;
+  return states[0]?.error;
 }
 
 function nothing(charts: Chart[], loaded: Charts): boolean {

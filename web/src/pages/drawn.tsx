@@ -89,9 +89,9 @@ function note(chart: Chart, data: ChartData): string {
 
 function chartColours(chart: Chart, plot: Figures, palette: Palette, accent: string, slots: Props["slots"]): string[] {
   const own = slots.get(colourDimension(chart) ?? "") ?? new Map<string, number>();
-  if (chart.kind === "pie") return coloursOf(palette, own, plot.axis, plot.folded);
+  if (chart.kind === "pie") return coloursOf(palette, own, plot.axis, plot.rest);
   if (chart.kind === "line" || plot.series.length > 1) {
-    return coloursOf(palette, own, plot.series.map(({ name }) => name), plot.folded);
+    return coloursOf(palette, own, plot.series.map(({ name }) => name), plot.rest);
   }
   if (isSeverity(plot.axis)) return coloursOf(palette, own, plot.axis);
   return plot.axis.map(() => accent);

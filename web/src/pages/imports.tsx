@@ -7,7 +7,6 @@ import { useNow, usePageTitle, useRefresh } from "../hooks";
 import { usePages } from "../paging";
 import { RefreshIcon } from "../parts/icons";
 import { Command, Failure, Panel, Skeleton, StaleNotice } from "../parts/states";
-import { repositoryName } from "./filters";
 
 const pageSize = 50;
 const pollSeconds = 3;
@@ -139,11 +138,6 @@ export function StatusBadge({ run }: { run: ImportRun }) {
 export function fileName(file: string): string {
   if (file === "-" || file === "") return "Standard input";
   return file.split(/[\\/]/).at(-1) || file;
-}
-
-/** runRepository is where the events of a run belong; each event may name its own. */
-export function runRepository(run: ImportRun): string {
-  return run.repository === "" ? "As each record says" : repositoryName(run.repository);
 }
 
 function NoRuns() {

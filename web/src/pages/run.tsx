@@ -9,7 +9,7 @@ import type { Loaded } from "../hooks";
 import { usePages } from "../paging";
 import { AlertIcon, BackIcon } from "../parts/icons";
 import { Failure, Skeleton, StaleNotice } from "../parts/states";
-import { StatusBadge, fileName, runRepository } from "./imports";
+import { StatusBadge, fileName } from "./imports";
 import { NotFoundPage } from "./notfound";
 
 const pageSize = 100;
@@ -116,7 +116,7 @@ function Facts({ run }: { run: ImportDetail }) {
     ["Path", run.file === "-" ? "standard input" : run.file],
     ["Format", run.format],
     ["Source", run.source],
-    ["Repository", runRepository(run)],
+    ["Repository", run.repository || "not given"],
     ["Branch", run.branch],
     ["Started", `${formatInstant(run.started_at)} (${formatAgo(run.started_at, now)})`],
     ["Took", took === null ? "still running" : formatDuration(took)],
@@ -182,7 +182,8 @@ function Rejects({ run }: { run: ImportDetail }) {
 
 function noRejects(run: ImportDetail): string {
   if (run.rejected > 0) return `${plural(run.rejected, "record was", "records were")} rejected; they are not kept.`;
-  return run.status === "running" ? "None so far." : "None: every record could be used.";
+  if (run.status === "running") return "None so far.";
+  return run.status === "failed" ? "None." : "None: every record could be used.";
 }
 
 function RejectItem({ reject }: { reject: Reject }) {
