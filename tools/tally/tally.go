@@ -105,7 +105,8 @@ func (t *tally) add(e event) {
 	}
 	switch e.Action {
 	case "output":
-		if !strings.HasPrefix(e.Output, "=== ") {
+		// "=== RUN" and the package's closing "FAIL" say what the report says again.
+		if !strings.HasPrefix(e.Output, "=== ") && (e.Test != "" || !strings.HasPrefix(e.Output, "FAIL")) {
 			write(p.output, e.Test, e.Output)
 		}
 	case "pass", "fail", "skip":
