@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -62,20 +63,28 @@ const (
 // File imports one file; "-" is standard input. The report is never nil and its counts are what is in the database,
 // also beside an error.
 func (im *Importer) File(ctx context.Context, name string, o Options) (*Report, error) {
+	return im.bring(ctx, name, o, func() (*source, error) { return openSource(name) })
+}
+
+// Stream imports what r gives, as File does with a file; the ledger calls it name. It may stop before the end of r.
+func (im *Importer) Stream(ctx context.Context, name string, r io.Reader, o Options) (*Report, error) {
+	return im.bring(ctx, name, o, func() (*source, error) { return newSource(name, r) })
+}
+
+func (im *Importer) bring(ctx context.Context, name string, o Options, open func() (*source, error)) (*Report, error) {
 	rep := &Report{File: name, Rejects: []store.Reject{}}
-	err := im.file(ctx, rep, o)
+	src, err := open()
+	if err == nil {
+		err = im.source(ctx, rep, src, o)
+		src.close()
+	}
 	if err != nil {
 		rep.Error = err.Error()
 	}
 	return rep, err
 }
 
-func (im *Importer) file(ctx context.Context, rep *Report, o Options) error {
-	src, err := openSource(rep.File)
-	if err != nil {
-		return err
-	}
-	defer src.close()
+func (im *Importer) source(ctx context.Context, rep *Report, src *source, o Options) error {
 	format, err := im.recognise(src)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ const Stdin = "-"
 // source is an open file, unpacked if it was gzipped.
 type source struct {
 	Input
-	file    *os.File
+	file    *os.File // nil = opened by somebody else
 	counter *counter
 	size    int64 // of the file as it lies on the disk; 0 = unknown
 }
@@ -51,6 +51,13 @@ func openSource(name string) (*source, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// newSource reads from what somebody else opened and closes.
+func newSource(name string, r io.Reader) (*source, error) {
+	s := &source{Input: Input{Name: name}, counter: &counter{r: r}}
+	s.Reader = bufio.NewReaderSize(s.counter, SniffSize)
+	return s, s.unpack()
 }
 
 func (s *source) open(name string) error {
@@ -119,7 +126,7 @@ func (s *source) head() ([]byte, error) {
 func (s *source) read() int64 { return s.counter.n.Load() }
 
 func (s *source) close() {
-	if s.file != os.Stdin {
+	if s.file != nil && s.file != os.Stdin {
 		s.file.Close() // only read from
 	}
 }

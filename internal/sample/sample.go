@@ -6,7 +6,9 @@
 package sample
 
 import (
+	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/fault"
@@ -30,8 +32,8 @@ type Options struct {
 	Repositories int       // 1 to MaxRepositories; 0 = 4
 }
 
-// check says what cannot be made up; every fault is of kind Invalid.
-func (o Options) check() error {
+// Check says what cannot be made up; every fault is of kind Invalid.
+func (o Options) Check() error {
 	switch {
 	case o.Days < 1 || o.Days > MaxDays:
 		return fault.New(fault.Invalid, "cannot make up %d days", o.Days).Try("Give 1 to %d.", MaxDays)
@@ -46,13 +48,27 @@ func (o Options) check() error {
 	return nil
 }
 
+// Source is the source that the records name. It differs from sample to sample, because two of them are not readings
+// of the same counters.
+func (o Options) Source() string {
+	h := mix(o.Seed, strconv.Itoa(o.Events)+" "+strconv.Itoa(o.Days)+" "+strconv.Itoa(o.repositories())+" "+o.End.UTC().String())
+	return fmt.Sprintf("sample-%08x", uint32(h))
+}
+
+func (o Options) repositories() int {
+	if o.Repositories == 0 {
+		return defaultRepos
+	}
+	return o.Repositories
+}
+
 func (o Options) span() time.Duration { return time.Duration(o.Days) * 24 * time.Hour }
 
 // WriteJSON writes the metrics JSON of the original format: the categories one after the other, each in order of
 // time, no two events of one at the same microsecond. It calls progress, if given, now and then and at the end with
 // the number of events written so far.
 func WriteJSON(w io.Writer, o Options, progress func(done int)) error {
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return err
 	}
 	if progress == nil {

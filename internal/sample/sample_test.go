@@ -66,6 +66,24 @@ func TestSameSeedSameBytes(t *testing.T) {
 	}
 }
 
+func TestSourceTellsSamplesApart(t *testing.T) {
+	seen := map[string]bool{}
+	for _, change := range []func(*Options){func(*Options) {}, func(o *Options) { o.Seed++ }, func(o *Options) { o.Events++ },
+		func(o *Options) { o.Days++ }, func(o *Options) { o.Repositories = 5 }, func(o *Options) { o.End = o.End.Add(24 * time.Hour) }} {
+		o := options()
+		change(&o)
+		seen[o.Source()] = true
+	}
+	if len(seen) != 6 {
+		t.Errorf("six samples have the sources %v", seen)
+	}
+	four := options()
+	four.Repositories = 4
+	if four.Source() != options().Source() {
+		t.Error("four repositories are the default and have another source")
+	}
+}
+
 func TestEventCountIsExact(t *testing.T) {
 	for _, n := range []int{0, 1, 7, 999, 1000, 12345} {
 		for _, repos := range []int{0, 1, 7} {
@@ -158,7 +176,7 @@ func TestRecordsFitTheCatalogue(t *testing.T) {
 				}
 			}
 		}
-		for _, key := range []string{"repository", "branch", "commit_sha"} {
+		for _, key := range []string{"repository", "branch", "commit_sha", "source"} {
 			if !seen[key] {
 				t.Errorf("%s never has a %s", c.Name, key)
 			}

@@ -23,6 +23,7 @@ const (
 // story is what the categories share: who, how busy each day is, and what goes on.
 type story struct {
 	seed       uint64
+	source     string
 	start      time.Time
 	days       int
 	repos      []string
@@ -36,9 +37,9 @@ type story struct {
 }
 
 func newStory(o Options) *story {
-	s := &story{seed: o.Seed, start: o.End.UTC().Add(-o.span()), days: o.Days, themes: metric.Themes()}
+	s := &story{seed: o.Seed, source: o.Source(), start: o.End.UTC().Add(-o.span()), days: o.Days, themes: metric.Themes()}
 	rnd := s.rand("story")
-	s.name(o.Repositories)
+	s.name(o.repositories())
 	for range s.days {
 		s.busy = append(s.busy, math.Exp(0.12*rnd.NormFloat64()))
 		s.burst = append(s.burst, -1)
@@ -56,9 +57,6 @@ func newStory(o Options) *story {
 
 // name gives the repositories their names and sizes, and each theme a branch on which people work on it.
 func (s *story) name(repos int) {
-	if repos == 0 {
-		repos = defaultRepos
-	}
 	s.repos = []string{"checkout-service", "data-pipeline", "web-console", "ml-platform"}
 	for i := len(s.repos); i < repos; i++ {
 		s.repos = append(s.repos, fmt.Sprintf("service-%03d", i+1))

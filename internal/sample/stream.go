@@ -32,7 +32,7 @@ type stream struct {
 }
 
 func newStream(plot *story, c *metric.Category, events int) (*stream, error) {
-	s := &stream{story: plot, cat: c, rnd: plot.rand(c.Name), events: events, left: 1, day: -1, hour: -1, repeat: map[string]any{}}
+	s := &stream{story: plot, cat: c, rnd: plot.rand(c.Name), events: events, left: 1, day: -1, hour: -1, repeat: map[string]any{"source": plot.source}}
 	for day := range s.days {
 		s.enter(day)
 		s.mass = append(s.mass, s.chances[len(s.chances)-1]*s.busy[day])
