@@ -57,21 +57,21 @@ func (x *Chart) ranked() string {
 // Ranked says whether the rows of the answer end with a rank, which exceeds the limit for the sum of the others.
 func (x *Chart) Ranked() bool { return x.Limit > 0 || x.Category != "" && x.Series != "" }
 
-// Write appends the SQL of the chart to an empty statement. Its columns are those of Columns, then the rank if the
-// chart is Ranked.
-func (x *Chart) Write(s *sqldb.Statement, g sqldb.Grammar, q Query) {
-	c := compiler{x: x, s: s, g: g, q: q, raw: q.Raw || !x.Rollup()}
+// Statement compiles the chart. The columns of the answer are those of Columns, then the rank if the chart is Ranked.
+func (x *Chart) Statement(g sqldb.Grammar, q Query) *sqldb.Statement {
+	c := compiler{x: x, s: sqldb.NewStatement(g, ""), g: g, q: q, raw: q.Raw || !x.Rollup()}
 	if x.Ranked() {
 		c.ranked()
 	} else {
 		c.plain()
 	}
+	return c.s
 }
 
-// WriteSpan appends SQL that gives the first and the last day of the chart's rows in the rollup, for windows without
-// bounds.
-func (x *Chart) WriteSpan(s *sqldb.Statement, q Query) {
-	s.Add("SELECT MIN(a), MAX(b) FROM (")
+// Span compiles the question for the first and the last day of the chart's rows in the rollup; it decides the grain of
+// windows without bounds.
+func (x *Chart) Span(g sqldb.Grammar, q Query) *sqldb.Statement {
+	s := sqldb.NewStatement(g, "SELECT MIN(a), MAX(b) FROM (")
 	for i, src := range x.sources {
 		if i > 0 {
 			s.Add(" UNION ALL ")
@@ -81,7 +81,7 @@ func (x *Chart) WriteSpan(s *sqldb.Statement, q Query) {
 			"(SELECT MAX(day) FROM metrics_daily WHERE organization_id = ? AND metric_type = ?) AS b",
 			q.Organization, src.Name, q.Organization, src.Name)
 	}
-	s.Add(") e")
+	return s.Add(") e")
 }
 
 // compiler writes one statement. Inside it the columns are called t (time), c (category), s (series), n (rank) and

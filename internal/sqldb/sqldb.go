@@ -137,7 +137,7 @@ func (db *DB) Ping(ctx context.Context) error {
 
 // Statement starts a statement for this database.
 func (db *DB) Statement(sql string, args ...any) *Statement {
-	return newStatement(db.engine, sql, args)
+	return NewStatement(db.engine, sql, args...)
 }
 
 // Query runs a reading statement and calls scan for each row, until it fails.

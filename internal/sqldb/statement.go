@@ -12,7 +12,8 @@ type Statement struct {
 	args []any
 }
 
-func newStatement(g Grammar, sql string, args []any) *Statement {
+// NewStatement starts a statement in an engine's grammar; see Add.
+func NewStatement(g Grammar, sql string, args ...any) *Statement {
 	return (&Statement{g: g}).Add(sql, args...)
 }
 

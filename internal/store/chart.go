@@ -24,9 +24,7 @@ func (s *Store) Chart(ctx context.Context, x *dashboard.Chart, q dashboard.Query
 		}
 	}
 	data = &dashboard.Data{Columns: x.Columns(q.Grain), Rows: [][]any{}, Grain: q.Grain, ServedFrom: x.Tables(q)}
-	st := s.db.Statement("")
-	x.Write(st, s.db.Engine(), q)
-	err = s.db.Query(ctx, st, func(rows *sql.Rows) error {
+	err = s.db.Query(ctx, x.Statement(s.db.Engine(), q), func(rows *sql.Rows) error {
 		if len(data.Rows) == dashboard.MaxRows {
 			data.Truncated = true
 			return errEnough
@@ -45,10 +43,8 @@ func (s *Store) grain(ctx context.Context, x *dashboard.Chart, q dashboard.Query
 	if x.Time == "" || w.Bounded() {
 		return x.Grain(w), nil
 	}
-	st := s.db.Statement("")
-	x.WriteSpan(st, q)
 	var first, last sqldb.Date
-	if err := s.db.Row(ctx, st, &first, &last); err != nil {
+	if err := s.db.Row(ctx, x.Span(s.db.Engine(), q), &first, &last); err != nil {
 		return "", err
 	}
 	if first == "" {
