@@ -6,13 +6,19 @@ import (
 	"strings"
 )
 
+// split takes a URI apart at "://"; ok is false for what has no scheme before it, such as a path.
+func split(uri string) (scheme, rest string, ok bool) {
+	scheme, rest, ok = strings.Cut(uri, "://")
+	return scheme, rest, ok && regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+._-]*$`).MatchString(scheme)
+}
+
 // Scheme gives the scheme of a database URI without SQLAlchemy's driver suffix ("postgresql+psycopg2" is
 // "postgresql"); a plain path is "sqlite".
 func Scheme(uri string) string {
 	if strings.HasPrefix(uri, "file:") {
 		return "file"
 	}
-	s, _, ok := strings.Cut(uri, "://")
+	s, _, ok := split(uri)
 	if !ok {
 		return "sqlite"
 	}
@@ -20,30 +26,38 @@ func Scheme(uri string) string {
 	return s
 }
 
-var password = regexp.MustCompile(`(?i)((?:password|passwd|pwd|sslpassword)=)[^&\s;]*`)
+// secret finds the name of a parameter that holds a password.
+const secret = `(?i)(?:password|passwd|pwd)=`
 
-// Redact gives the URI without passwords, fit for messages and logs.
+// Redact gives the URI without passwords, fit for messages and logs. Where it is not clear what belongs to the
+// password, because it holds unescaped characters, it leaves out too much rather than too little.
 func Redact(uri string) string {
-	if !strings.Contains(uri, "://") {
-		return password.ReplaceAllString(uri, "${1}***")
+	scheme, rest, ok := split(uri)
+	if !ok {
+		return redactPlain(uri)
 	}
-	scheme, rest, _ := strings.Cut(uri, "://")
-	// The last @ ends the credentials: people paste passwords that hold an unescaped @ or /.
-	head, query, hasQuery := strings.Cut(rest, "?")
-	if i := strings.LastIndex(rest, "@"); i > len(head) && strings.Contains(head, ":") && !strings.Contains(head, "@") {
-		head, query, hasQuery = rest, "", false
+	user, _, _ := strings.Cut(rest, ":")
+	at := strings.LastIndex(rest, "@") // the last one ends the credentials: a password may hold some, and / and ? too
+	if at < len(user) {
+		return scheme + "://" + redactQuery(rest)
 	}
-	if i := strings.LastIndex(head, "@"); i >= 0 {
-		user, _, has := strings.Cut(head[:i], ":")
-		if has {
-			user += ":***"
-		}
-		head = user + head[i:]
+	head, tail := rest[:at], rest[at:]
+	if regexp.MustCompile(secret).MatchString(head) {
+		tail = "" // that @ may stand in a password among the parameters
 	}
-	if hasQuery {
-		head += "?" + password.ReplaceAllString(query, "${1}***")
+	return scheme + "://" + redactQuery(user) + ":***" + redactQuery(tail)
+}
+
+func redactQuery(s string) string {
+	return regexp.MustCompile(`(`+secret+`)[^&]*`).ReplaceAllString(s, "${1}***")
+}
+
+// redactPlain is for what is no URI: a path, or by mistake "user:password@tcp(host)/name" or "host=h password=p".
+func redactPlain(s string) string {
+	if at := regexp.MustCompile(secret).FindStringIndex(s); at != nil {
+		return s[:at[1]] + "***"
 	}
-	return scheme + "://" + head
+	return regexp.MustCompile(`(?s)^([^/.:@][^/:@]*):.*@`).ReplaceAllString(s, "${1}:***@")
 }
 
 // unescape undoes percent-encoding where it is well-formed.
@@ -55,7 +69,7 @@ func unescape(s string) string {
 }
 
 // SQLitePath gives the file that a SQLite URI names: SQLAlchemy's sqlite:///relative and sqlite:////absolute,
-// SQLite's own file:path, or a plain path. It is empty for an in-memory database.
+// SQLite's own file:path, or a plain path, which is taken as it is. It is empty for an in-memory database.
 func SQLitePath(uri string) string {
 	path := uri
 	switch Scheme(uri) {
@@ -64,16 +78,24 @@ func SQLitePath(uri string) string {
 		if strings.HasPrefix(path, "///") {
 			path = path[2:]
 		}
+		path = strings.TrimPrefix(path, "//localhost")
 	case "sqlite":
-		if _, rest, ok := strings.Cut(uri, "://"); ok {
-			path = strings.TrimPrefix(rest, "/")
-		} else {
-			return uri
+		_, rest, ok := split(uri)
+		if !ok {
+			return onDisk(uri)
 		}
+		path = strings.TrimPrefix(rest, "/")
 	}
-	path, _, _ = strings.Cut(path, "?")
+	path, query, _ := strings.Cut(path, "?")
+	if q, err := url.ParseQuery(query); err == nil && q.Get("mode") == "memory" {
+		return ""
+	}
+	return onDisk(unescape(path))
+}
+
+func onDisk(path string) string {
 	if path == ":memory:" {
 		return ""
 	}
-	return unescape(path)
+	return path
 }
