@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"modernc.org/sqlite"
@@ -152,19 +153,27 @@ func (Engine) Loader(c *sql.Conn, t *metric.Table, m sqldb.Mode) sqldb.Loader {
 // examine refuses what cannot be our database by looking at the file alone.
 func examine(path string, o sqldb.Options) error {
 	info, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return examineFolder(path, o.Create)
 	}
 	if err != nil {
-		return fault.Wrap(err, fault.Denied, "the database cannot be opened")
+		return denied(path, err)
 	}
 	if info.IsDir() {
 		return fault.New(fault.Invalid, "%s is a folder, not a database", path).Try("Name a file in it, such as %s.", filepath.Join(path, "feedback-loop.db"))
+	}
+	if !info.Mode().IsRegular() {
+		return fault.New(fault.Invalid, "%s is not a file that can hold a database", path).Try("Name another one with --db.")
 	}
 	if info.Size() == 0 {
 		return nil
 	}
 	return examineHeader(path, o.Version)
+}
+
+func denied(path string, err error) error {
+	return fault.New(fault.Denied, "the database %s cannot be read", path).Because(err).
+		Try("Check the permissions of the file and of the folders above it.")
 }
 
 func examineFolder(path string, create bool) error {
@@ -190,20 +199,19 @@ const (
 )
 
 // examineHeader reads the file without SQLite, which would change it by opening it in our journal mode. While a
-// write-ahead log lies beside it the header may be out of date; then the check inside the database has the last word.
+// write-ahead log lies beside it the header may be older than the database. What it refuses is refused all the same:
+// our mark is written together with our first table, and versions only go up. What it lets pass is looked at again
+// inside the database.
 func examineHeader(path string, version int) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return fault.Wrap(err, fault.Denied, "the database cannot be read")
+		return denied(path, err)
 	}
 	defer f.Close()
 	head := make([]byte, headerSize)
 	if n, err := f.ReadAt(head, 0); n < headerSize || string(head[:len(magic)]) != magic {
 		return fault.New(fault.Invalid, "%s is not a SQLite database", path).Because(err).
 			Try("Name another file with --db; this one was not touched.")
-	}
-	if _, err := os.Stat(path + "-wal"); err == nil {
-		return nil
 	}
 	number := func(at int) uint32 { return binary.BigEndian.Uint32(head[at:]) }
 	switch {
