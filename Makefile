@@ -38,7 +38,7 @@ bench: ## measure speed and memory against other tools on this machine
 
 .PHONY: build
 build: web ## build the program with its web app into bin/
-	go build -trimpath -o $(BINARY) ./cmd/feedback-loop
+	go build -trimpath -buildvcs=false -o $(BINARY) ./cmd/feedback-loop
 
 .PHONY: web
 web: $(DIST)
