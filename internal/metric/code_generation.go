@@ -58,7 +58,7 @@ func rateGeneration(s Scene) float64 {
 func sampleGeneration(s Scene) map[string]any {
 	applied := s.patterns()
 	p := clamp(0.52+0.33*s.Progress+s.Theme.Aid+0.06*s.Rand.NormFloat64(), 0.02, 0.98)
-	confidence := clamp(p+0.27*(1-s.Progress)*(1-s.Progress)+0.03*s.Rand.NormFloat64(), 0.05, 0.99)
+	confidence := clamp(p+0.22*(1-s.Progress)+0.03*s.Rand.NormFloat64(), 0.05, 0.99)
 	m := map[string]any{
 		"prompt":           s.one([]string{"Write ", "Refactor ", "Add tests for ", "Fix "}) + s.Theme.Function + " in " + s.file(),
 		"patterns_applied": applied, "confidence": thousandths(confidence), "success": true,
