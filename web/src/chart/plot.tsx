@@ -21,7 +21,11 @@ export function Plot({ option, label, highlight }: Props) {
     if (target === null) return;
     let made: EChartsType | undefined;
     let gone = false;
-    const resized = new ResizeObserver(() => made?.resize());
+    const resized = new ResizeObserver(() => {
+      made?.resize();
+      // Without this the picture would follow its box one frame late.
+      made?.getZr().flush();
+    });
     void import("./echarts").then(({ init }) => {
       if (gone) return;
       made = init(target, null, { renderer: "svg" });
@@ -37,6 +41,7 @@ export function Plot({ option, label, highlight }: Props) {
 
   useEffect(() => {
     chart?.setOption(option, { replaceMerge: ["series"] });
+    chart?.getZr().flush();
   }, [chart, option]);
 
   useEffect(() => {

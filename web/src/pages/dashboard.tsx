@@ -132,10 +132,8 @@ function DashboardHeading({ dashboard, charts, waiting, refresh }: HeadingProps)
   const every = dashboard.refresh_seconds;
   return (
     <div class="page-head">
-      <div class="page-titles">
-        <h1>{dashboard.title}</h1>
-        <p class="page-description">{dashboard.description}</p>
-      </div>
+      <h1>{dashboard.title}</h1>
+      <p class="page-description">{dashboard.description}</p>
       <div class="page-tools">
         <span class="as-of" role="status">
           {charts.at !== undefined && (
@@ -293,10 +291,11 @@ function DashboardSkeleton() {
   return (
     <div aria-busy="true" aria-label="Loading" role="status">
       <div class="page-head">
-        <div class="page-titles">
-          <Skeleton class="heading" />
-          <Skeleton class="line" />
-        </div>
+        <Skeleton class="heading" />
+        <p class="page-description">
+          <Skeleton class="text" />
+        </p>
+        <div class="page-tools" />
       </div>
       <div class="filters">
         <Skeleton class="bar" />

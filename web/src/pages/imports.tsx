@@ -27,10 +27,10 @@ export function ImportsPage() {
   return (
     <>
       <div class="page-head">
-        <div class="page-titles">
-          <h1>Imports</h1>
-          <p class="page-description">Every file that was read: what went in, what was known already, what was rejected and why.</p>
-        </div>
+        <h1>Imports</h1>
+        <p class="page-description">
+          Every file that was read: what went in, what was known already, what was rejected and why.
+        </p>
         <div class="page-tools">
           <button type="button" class="button" onClick={runs.reload} aria-disabled={runs.loading}>
             <span class={runs.loading ? "turning" : "still"}>

@@ -40,12 +40,10 @@ function RunBody({ run }: { run: Loaded<ImportDetail> }) {
   return (
     <>
       <div class="page-head">
-        <div class="page-titles">
-          <h1 class="breakable">{fileName(data.file)}</h1>
-          <p class="run-badges">
-            <StatusBadge run={data} />
-          </p>
-        </div>
+        <h1 class="breakable">{fileName(data.file)}</h1>
+        <p class="page-description">
+          <StatusBadge run={data} />
+        </p>
       </div>
       {error !== undefined && <StaleNotice error={error} since="before that" retry={reload} />}
       {data.error !== "" && (
@@ -226,10 +224,10 @@ function RunSkeleton() {
   return (
     <div aria-busy="true" role="status" aria-label="Loading">
       <div class="page-head">
-        <div class="page-titles">
-          <Skeleton class="heading" />
-          <Skeleton class="line" />
-        </div>
+        <Skeleton class="heading" />
+        <p class="page-description">
+          <Skeleton class="text" />
+        </p>
       </div>
       <Skeleton class="block" />
     </div>
