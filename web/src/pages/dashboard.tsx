@@ -214,7 +214,7 @@ function ChartGrid({ dashboard, loaded }: { dashboard: Dashboard; loaded: Charts
   return (
     <div class="chart-rows">
       {dashboard.rows.map((row, at) => (
-        <div class={row.charts.every(({ kind }) => kind === "total") ? "chart-row totals" : "chart-row"} key={at}>
+        <div class={`chart-row ${rowShape(row.charts)}`} key={at}>
           {row.charts.map((chart) => (
             <ChartCard
               key={chart.id}
@@ -229,6 +229,12 @@ function ChartGrid({ dashboard, loaded }: { dashboard: Dashboard; loaded: Charts
       ))}
     </div>
   );
+}
+
+// How a row breaks up on a narrower screen: totals in pairs, halves later than the others.
+function rowShape(charts: Chart[]): string {
+  if (charts.every(({ kind }) => kind === "total")) return "totals";
+  return charts.every(({ width }) => width >= 5 && width <= 7) ? "halves" : "";
 }
 
 function EmptyDatabase({ refresh }: { refresh(): void }) {
