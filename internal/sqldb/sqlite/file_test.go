@@ -30,10 +30,15 @@ func open(t testing.TB, path string) *sqldb.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Migrate(t.Context(), metric.Tables(), metric.SchemaVersion, day); err != nil {
+	if err := migrate(t, db); err != nil {
 		t.Fatal(err)
 	}
 	return db
+}
+
+func migrate(t testing.TB, db *sqldb.DB) error {
+	t.Helper()
+	return db.Migrate(t.Context(), metric.Tables(), metric.SchemaVersion, day)
 }
 
 func closed(t testing.TB, db *sqldb.DB) {
