@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
@@ -18,18 +20,21 @@ type loader struct {
 	conn  *sql.Conn
 	table *metric.Table
 	mode  sqldb.Mode
+	last  time.Time // encoded as text
+	text  any
 }
 
 // Insert implements sqldb.Loader.
 func (l *loader) Insert(ctx context.Context, rows []metric.Row) ([]int64, error) {
 	ids := make([]int64, len(rows))
-	err := l.prepared(l.insertSQL(), func(st driver.Stmt) (err error) {
-		args := make([]driver.NamedValue, len(l.table.Columns))
+	used := l.used(rows)
+	err := l.prepared(l.insertSQL(used), func(st driver.Stmt) (err error) {
+		args := make([]driver.NamedValue, len(used))
 		for i, row := range rows {
 			if err := context.Cause(ctx); err != nil {
 				return err
 			}
-			l.bind(args, row)
+			l.bind(args, used, row)
 			if ids[i], err = l.insert(st, args); err != nil {
 				return err
 			}
@@ -104,16 +109,56 @@ func one(query driver.StmtQueryContext, args []driver.NamedValue) (id int64, err
 	return id, err
 }
 
-func (l *loader) bind(args []driver.NamedValue, row metric.Row) {
-	if len(row) != len(args) {
-		panic(fmt.Sprintf("sqlite: %d values for the %d columns of %s", len(row), len(args), l.table.Name))
-	}
-	for i, v := range row {
-		args[i] = driver.NamedValue{Ordinal: i + 1, Value: encode(v)}
+func (l *loader) bind(args []driver.NamedValue, used []int, row metric.Row) {
+	for i, at := range used {
+		args[i] = driver.NamedValue{Ordinal: i + 1, Value: l.encode(row[at])}
 	}
 }
 
+// encode remembers the time it wrote last: all rows of an import share the time of ingestion.
+func (l *loader) encode(v any) any {
+	t, ok := v.(time.Time)
+	if !ok {
+		return v
+	}
+	if l.text == nil || !t.Equal(l.last) {
+		l.last, l.text = t, encode(t)
+	}
+	return l.text
+}
+
 func encode(v any) any { return grammar{}.Encode(v) }
+
+// used lists the columns that make a difference for any of the rows: binding a value costs as much as storing it, and
+// most rows leave many columns empty.
+func (l *loader) used(rows []metric.Row) []int {
+	var used []int
+	for at := range l.table.Columns {
+		for _, row := range rows {
+			if len(row) != len(l.table.Columns) {
+				panic(fmt.Sprintf("sqlite: %d values for the %d columns of %s", len(row), len(l.table.Columns), l.table.Name))
+			}
+			if l.matters(at, row[at]) {
+				used = append(used, at)
+				break
+			}
+		}
+	}
+	return used
+}
+
+// matters says whether a value differs from what its column gets, or keeps, when the statement does not name it.
+func (l *loader) matters(at int, v any) bool {
+	c := &l.table.Columns[at]
+	switch {
+	case l.mode == sqldb.Replace, slices.Contains(l.table.Identity, c.Name):
+		return true
+	case l.mode == sqldb.Add:
+		return c.Default == nil || v != c.Default
+	default:
+		return v != nil || c.Default != nil || c.Required
+	}
+}
 
 func (l *loader) prepared(stmt string, use func(driver.Stmt) error) error {
 	return l.conn.Raw(func(c any) (err error) {
@@ -130,30 +175,34 @@ func (l *loader) prepared(stmt string, use func(driver.Stmt) error) error {
 	})
 }
 
-func (l *loader) insertSQL() string {
+func (l *loader) insertSQL(used []int) string {
 	t := l.table
-	marks := strings.TrimSuffix(strings.Repeat("?, ", len(t.Columns)), ", ")
-	s := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", t.Name, strings.Join(t.Names(), ", "), marks)
+	names := make([]string, len(used))
+	for i, at := range used {
+		names[i] = t.Columns[at].Name
+	}
+	marks := strings.TrimSuffix(strings.Repeat("?, ", len(names)), ", ")
+	s := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", t.Name, strings.Join(names, ", "), marks)
 	if len(t.Identity) == 0 {
 		return s
 	}
 	if l.mode == sqldb.Skip {
 		return s + " ON CONFLICT (" + strings.Join(t.Identity, ", ") + ") DO NOTHING"
 	}
-	s += " ON CONFLICT (" + strings.Join(t.Identity, ", ") + ") DO UPDATE SET " + l.assignments()
+	s += " ON CONFLICT (" + strings.Join(t.Identity, ", ") + ") DO UPDATE SET " + l.assignments(names)
 	if l.returning() {
 		s += " RETURNING id"
 	}
 	return s
 }
 
-func (l *loader) assignments() string {
+func (l *loader) assignments(names []string) string {
 	key := map[string]bool{}
 	for _, k := range l.table.Identity {
 		key[k] = true
 	}
 	var set []string
-	for _, name := range l.table.Names() {
+	for _, name := range names {
 		switch {
 		case key[name]:
 		case l.mode == sqldb.Add:
