@@ -112,7 +112,7 @@ export function formatDay(day: string, grain: Grain = "day", locale?: Locale): s
 /** formatAxisDay is the short form under the time axis; the year is said where it is not implied. */
 export function formatAxisDay(day: string, grain: Grain, withYear: boolean, locale?: Locale): string {
   const date = new Date(`${day}T00:00:00Z`);
-  const year = withYear ? ({ year: "2-digit" } as const) : {};
+  const year = withYear ? ({ year: "numeric" } as const) : {};
   const parts = grain === "month" ? { month: "short" as const } : { day: "numeric" as const, month: "short" as const };
   return new Intl.DateTimeFormat(locale, { ...parts, ...year, timeZone: "UTC" }).format(date);
 }

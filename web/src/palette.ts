@@ -17,7 +17,7 @@ export const light: Palette = {
 };
 
 export const dark: Palette = {
-  series: ["#798ff7", "#13face", "#c4749a", "#e2d53c", "#81c6e6", "#934acb", "#eba16d", "#c64117"],
+  series: ["#1e9cce", "#73f8c8", "#e65d95", "#eee342", "#b3c3f7", "#7760d4", "#f59f11", "#af624b"],
   severity: ["#c22f7e", "#f0703a", "#f2c14e", "#6aa9e9"],
   other: "#7d8896",
 };
