@@ -238,16 +238,15 @@ func killed(t *testing.T, delay time.Duration, args ...string) (ended bool) {
 // nothing but perhaps one more pair.
 func killWriter(t *testing.T, s Suite) {
 	random := rand.New(rand.NewPCG(3, 4))
-	uri, acknowledged := s.New(t), 0
 	for round := range 5 {
-		uri, acknowledged = s.New(t), 0
+		uri := s.New(t)
 		c := command(t, "write", uri)
 		out := spawn(t, c) // the first pair
 		time.Sleep(time.Duration(5+random.IntN(40)) * time.Millisecond)
 		_ = c.Process.Kill()
 		rest, _ := io.ReadAll(out)
 		_ = c.Wait()
-		acknowledged = 1 + strings.Count(string(rest), "\n")
+		acknowledged := 1 + strings.Count(string(rest), "\n")
 		db, err := s.try(t.Context(), uri, metric.SchemaVersion)
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
