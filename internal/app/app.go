@@ -11,6 +11,7 @@ import (
 	"github.com/feedback-loop/feedback-loop/internal/ingest/ndjson"
 	"github.com/feedback-loop/feedback-loop/internal/ingest/originaldb"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
+	"github.com/feedback-loop/feedback-loop/internal/rollup"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb/sqlite"
 )
@@ -41,4 +42,12 @@ func Open(ctx context.Context, uri string, create bool) (*sqldb.DB, error) {
 // Importer brings files into an open database.
 func Importer(db *sqldb.DB) *ingest.Importer {
 	return &ingest.Importer{DB: db, Formats: Formats(), Now: time.Now}
+}
+
+// Diagnosis is what the doctor found.
+type Diagnosis = rollup.Diagnosis
+
+// Examine compares everything derived with the raw rows, and lets the engine check its own structures.
+func Examine(ctx context.Context, db *sqldb.DB) (*Diagnosis, error) {
+	return rollup.Examine(ctx, db, nil)
 }

@@ -51,6 +51,12 @@ type Grammar interface {
 	UserTables() string
 }
 
+// SelfCheck is an engine that can examine its own files.
+type SelfCheck interface {
+	// SelfCheck is a statement that gives one row "ok", or one row per fault.
+	SelfCheck() string
+}
+
 // Grain is the width of a time bucket.
 type Grain string
 

@@ -95,6 +95,9 @@ func (tx *Tx) fail(err error) {
 // Statement starts a statement for the transaction's database.
 func (tx *Tx) Statement(sql string, args ...any) *Statement { return tx.db.Statement(sql, args...) }
 
+// Grammar is that of the transaction's engine.
+func (tx *Tx) Grammar() Grammar { return tx.db.engine }
+
 // Exec runs a statement and gives the number of rows it changed.
 func (tx *Tx) Exec(s *Statement) (int64, error) {
 	if err := tx.alive(); err != nil {

@@ -12,6 +12,8 @@ import (
 // grammar is how SQLite writes definitions and values.
 type grammar struct{}
 
+var _ sqldb.SelfCheck = grammar{}
+
 // Placeholder implements sqldb.Grammar.
 func (grammar) Placeholder(int) string { return "?" }
 
@@ -23,6 +25,9 @@ func (grammar) Begin() string { return "BEGIN IMMEDIATE" }
 func (grammar) Stamp(version int) []string {
 	return []string{fmt.Sprintf("PRAGMA application_id = %d", application), fmt.Sprintf("PRAGMA user_version = %d", version)}
 }
+
+// SelfCheck implements sqldb.SelfCheck.
+func (grammar) SelfCheck() string { return "PRAGMA quick_check" }
 
 // Encode implements sqldb.Grammar: times become text, which Superset compares as such.
 func (grammar) Encode(v any) any {
