@@ -14,7 +14,7 @@ import (
 func testLoader(t *testing.T, s Suite) {
 	cases(t, s, map[string]func(*testing.T, Suite){
 		"Ids": loaderIds, "Skip": loaderSkip, "SkipWithoutID": loaderSkipWithoutID, "Add": loaderAdd,
-		"Replace": loaderReplace, "Find": loaderFind, "Required": loaderRequired, "NoIdentity": loaderNoIdentity,
+		"Replace": loaderReplace, "OnlyKey": loaderOnlyKey, "AddZero": loaderAddZero, "Find": loaderFind, "Required": loaderRequired, "NoIdentity": loaderNoIdentity,
 		"None": loaderNone, "Cancelled": loaderCancelled, "Partial": loaderPartial,
 	})
 }
@@ -204,6 +204,39 @@ func loaderReplace(t *testing.T, s Suite) {
 			}
 		}
 		wantNumber(t, db, 4, "SELECT COUNT(*) FROM "+table.Name)
+	}
+}
+
+// loaderOnlyKey replaces and adds where there is nothing beside the key.
+func loaderOnlyKey(t *testing.T, s Suite) {
+	db := s.fresh(t)
+	table := metric.RollupDirty()
+	for _, m := range []sqldb.Mode{sqldb.Skip, sqldb.Replace, sqldb.Add} {
+		if got, want := load(t, db, table, m, plains(table, 0, 2)), []int64{1, 1}; !slices.Equal(got, want) {
+			t.Errorf("mode %d: %v, want %v", m, got, want)
+		}
+	}
+	wantNumber(t, db, 2, "SELECT COUNT(*) FROM rollup_dirty")
+}
+
+// loaderAddZero adds rows that hold the defaults, to nothing and to what is there.
+func loaderAddZero(t *testing.T, s Suite) {
+	db := s.fresh(t)
+	for _, table := range []*metric.Table{metric.Daily(), bugs()} {
+		row := plain(table, 0)
+		for i := range table.Columns {
+			if c := &table.Columns[i]; c.Default != nil && !identifies(table, c) {
+				row[i] = c.Default
+			}
+		}
+		load(t, db, table, sqldb.Skip, []metric.Row{row})
+		load(t, db, table, sqldb.Add, []metric.Row{row})
+		got := read(t, db, table)[0]
+		for i := range table.Columns {
+			if n, ok := row[i].(int64); ok && !identifies(table, &table.Columns[i]) && got[i] != 2*n {
+				t.Errorf("%s.%s: %v after adding %d to itself", table.Name, table.Columns[i].Name, got[i], n)
+			}
+		}
 	}
 }
 

@@ -154,7 +154,7 @@ func (l *loader) matters(at int, v any) bool {
 	case l.mode == sqldb.Replace, slices.Contains(l.table.Identity, c.Name):
 		return true
 	case l.mode == sqldb.Add:
-		return c.Default == nil || v != c.Default
+		return c.Default == nil || v != c.Default || v != int64(0) && v != 0.0
 	default:
 		return v != nil || c.Default != nil || c.Required
 	}
@@ -197,19 +197,20 @@ func (l *loader) insertSQL(used []int) string {
 }
 
 func (l *loader) assignments(names []string) string {
-	key := map[string]bool{}
-	for _, k := range l.table.Identity {
-		key[k] = true
-	}
+	key := l.table.Identity
 	var set []string
 	for _, name := range names {
+		c := &l.table.Columns[l.table.Position(name)]
 		switch {
-		case key[name]:
-		case l.mode == sqldb.Add:
-			set = append(set, name+" = "+l.table.Name+"."+name+" + excluded."+name)
-		default:
+		case slices.Contains(key, name):
+		case l.mode == sqldb.Replace:
 			set = append(set, name+" = excluded."+name)
+		case c.Type == metric.Int || c.Type == metric.Float:
+			set = append(set, name+" = "+l.table.Name+"."+name+" + excluded."+name)
 		}
+	}
+	if len(set) == 0 { // no change, but the row counts as written
+		set = append(set, key[0]+" = excluded."+key[0])
 	}
 	return strings.Join(set, ", ")
 }
