@@ -43,6 +43,9 @@ func parseISO(s string, zone *time.Location) (time.Time, error) {
 	clock, offset := splitOffset(rest)
 	clock = strings.Replace(clock, ",", ".", 1)
 	layout, err := offsetLayout(offset)
+	if err == nil && !inDay(offset) {
+		err = fmt.Errorf("offset %q", offset)
+	}
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -80,6 +83,11 @@ func offsetLayout(offset string) (string, error) {
 		return "-07:00", nil
 	}
 	return "", fmt.Errorf("offset %q", offset)
+}
+
+// inDay refuses the offsets of 24 hours or 60 minutes that the time package would take.
+func inDay(offset string) bool {
+	return len(offset) < 3 || offset[1:3] < "24" && (len(offset) == 3 || offset[len(offset)-2:] < "60")
 }
 
 func clip(s string, n int) string {
