@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/feedback-loop/feedback-loop/internal/fault"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
@@ -19,11 +21,15 @@ type ListedRun struct {
 	Error    string     // why it failed
 }
 
-// ListedReject is a record that could not be used, as the ledger has it.
+// ListedReject is a record that could not be used, as the ledger has it. Raw holds at most MaxRaw bytes of its text.
 type ListedReject struct {
 	ID int64
 	Reject
+	Size int // bytes of the whole text
 }
+
+// MaxRaw is the most bytes of a rejected record that are listed: a page of large ones must not fill the memory.
+const MaxRaw = 64 << 10
 
 const runColumns = `SELECT id, file, format, source, repository, branch, status, started_at, finished_at,
 	read_count, inserted_count, duplicate_count, rejected_count, error, notes FROM import_runs WHERE organization_id = ?`
@@ -73,6 +79,7 @@ func (s *Store) Rejects(ctx context.Context, org, run, after int64, limit int) (
 	err = s.some(ctx, st, limit, func(r *sql.Rows) error {
 		var x ListedReject
 		err := r.Scan(&x.ID, &x.Position, &x.Category, &x.Reason, &x.Raw)
+		x.Size, x.Raw = len(x.Raw), clip(x.Raw)
 		all = append(all, x)
 		return err
 	})
@@ -110,4 +117,16 @@ func scanRun(r *sql.Rows) (ListedRun, error) {
 	}
 	err := json.Unmarshal([]byte(notes.String), &x.Notes)
 	return x, err
+}
+
+// clip cuts a long text between characters, and lets go of the rest.
+func clip(s string) string {
+	if len(s) <= MaxRaw {
+		return s
+	}
+	n := MaxRaw
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return strings.Clone(s[:n])
 }
