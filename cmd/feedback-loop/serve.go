@@ -10,11 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/feedback-loop/feedback-loop/internal/api"
 	"github.com/feedback-loop/feedback-loop/internal/app"
 	"github.com/feedback-loop/feedback-loop/internal/config"
 	"github.com/feedback-loop/feedback-loop/internal/fault"
-	"github.com/feedback-loop/feedback-loop/internal/ui"
 )
 
 const serveHelp = `Serve shows the database in a browser and answers the JSON API, until it is interrupted. Running requests may then
@@ -67,7 +65,7 @@ func runServe(cmd *cobra.Command, f serveFlags, find func() (config.Value, error
 	if err != nil {
 		return err
 	}
-	l, err := api.Listen(cmd.Context(), src.Value(config.Address(), f.addr).Text)
+	l, err := app.Listen(cmd.Context(), src.Value(config.Address(), f.addr).Text)
 	if fault.KindOf(err) == fault.Invalid {
 		return exit{exitUsage, err}
 	} else if err != nil {
@@ -82,9 +80,6 @@ func runServe(cmd *cobra.Command, f serveFlags, find func() (config.Value, error
 	server, err := app.Server(db, log, folders...)
 	if err != nil {
 		return err
-	}
-	if !ui.Built() {
-		log.Warn("this program was built without its pages; the API works. Build it with: make build")
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "feedback-loop is serving http://%s from %s\n", l.Addr(), name(v))
 	return server.Run(cmd.Context(), l)
