@@ -28,6 +28,7 @@ func floors() []floor {
 		{"internal/sqldb", "metric fault"},
 		{"internal/sqldb/sqlite", "sqldb metric fault"},
 		{"internal/sqldb/sqldbtest", "sqldb metric fault testkit"},
+		{"internal/export", "sqldb metric fault"},
 		{"internal/dashboard", "sqldb metric fault"},
 		{"internal/store", "dashboard sqldb metric fault"},
 		{"internal/rollup", "store sqldb metric fault"},
@@ -39,7 +40,7 @@ func floors() []floor {
 		{"internal/ui", ""},
 		{"internal/app", "api ui ingest/originaldb ingest/ndjson ingest/metricsjson ingest rollup store dashboard" +
 			" sqldb/sqlite sqldb sample config metric fault"},
-		{"cmd/feedback-loop", "app ingest rollup store sqldb sample config metric fault"},
+		{"cmd/feedback-loop", "app ingest rollup store export sqldb sample config metric fault"},
 	}
 }
 
@@ -54,7 +55,7 @@ type floor struct {
 // database, only the API speaks HTTP, only cmd/ knows the command line.
 func outsiders() map[string]string {
 	return map[string]string{
-		"database/sql":                     "sqldb sqldb/sqlite sqldb/sqldbtest store dashboard rollup ingest ingest/originaldb app",
+		"database/sql":                     "sqldb sqldb/sqlite sqldb/sqldbtest export store dashboard rollup ingest ingest/originaldb app",
 		"modernc.org/sqlite":               "sqldb/sqlite ingest/originaldb",
 		"github.com/danielgtaylor/huma/v2": "api",
 		"github.com/spf13/cobra":           "",

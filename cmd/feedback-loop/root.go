@@ -82,7 +82,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 imported but some records were re
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%w\nSee: %s --help", err, c.CommandPath())
 	})
-	cmd.AddCommand(importCommand(), sampleCommand(), serveCommand(), doctorCommand())
+	cmd.AddCommand(importCommand(), exportCommand(), sampleCommand(), serveCommand(), doctorCommand())
 	return cmd
 }
 
