@@ -91,7 +91,7 @@ export interface ImportRun {
   duplicate: number;
   rejected: number;
   error: string;
-  dry_run: boolean;
+  dry_run?: boolean;
 }
 
 export interface ImportDetail extends ImportRun {

@@ -98,6 +98,11 @@ export function daysBetween(from: string, to: string): number {
   return Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / dayMs) + 1;
 }
 
+/** previousStart is the first day of the equally long period before an inclusive range. */
+export function previousStart(from: string, to: string): string {
+  return addDays(from, -daysBetween(from, to));
+}
+
 /** formatDay names a bucket of the time axis: a day, the week that starts on it, or its month. */
 export function formatDay(day: string, grain: Grain = "day", locale?: Locale): string {
   const date = new Date(`${day.slice(0, 10)}T00:00:00Z`);

@@ -15,6 +15,7 @@ import {
   formatValue,
   isDay,
   plural,
+  previousStart,
 } from "../src/format";
 
 const en = "en-US";
@@ -95,6 +96,11 @@ describe("days", () => {
     expect(addDays("2026-03-29", 1)).toBe("2026-03-30");
     expect(daysBetween("2026-10-01", "2026-10-31")).toBe(31);
     expect(daysBetween("2026-10-01", "2026-10-01")).toBe(1);
+  });
+
+  it("finds the period before", () => {
+    expect(previousStart("2026-11-17", "2026-11-23")).toBe("2026-11-10");
+    expect(previousStart("2026-03-01", "2026-03-01")).toBe("2026-02-28");
   });
 
   it("names buckets by their grain, whatever the reader's time zone", () => {

@@ -2,7 +2,7 @@
 
 import { useId, useState } from "preact/hooks";
 import type { ApiError, Chart, ChartData } from "../api";
-import { changeOf, daysBetween, formatValue, plural } from "../format";
+import { changeOf, daysBetween, formatValue, plural, previousStart } from "../format";
 import type { Slots } from "../palette";
 import { isEmpty, partialBuckets, totalOf } from "../series";
 import { DataTable } from "../chart/table";
@@ -16,13 +16,16 @@ interface Props {
   chart: Chart;
   state: ChartState | undefined;
   slots: ReadonlyMap<string, Slots>;
+  /** since is the day of the oldest event there is, null without events. */
+  since: string | null;
   /** coloured is true once the colours of all charts are known. */
   coloured: boolean;
   retry(): void;
 }
 
 /** ChartCard shows one chart in every state it can be in. */
-export function ChartCard({ chart, state, slots, coloured, retry }: Props) {
+export function ChartCard(props: Props) {
+  const { chart, state } = props;
   const [table, setTable] = useState(false);
   const id = useId();
   const data = state?.data;
@@ -58,7 +61,7 @@ export function ChartCard({ chart, state, slots, coloured, retry }: Props) {
         </div>
       </header>
       <div class="card-body">
-        <CardBody {...{ chart, state, slots, coloured, retry, table, empty }} />
+        <CardBody {...props} table={table} empty={empty} />
       </div>
     </section>
   );
@@ -79,14 +82,20 @@ function CardBody(props: Props & { table: boolean; empty: boolean }) {
       <Failure error={state.error} busy={state.loading} retry={retry} />
     );
   }
-  if (chart.kind === "total") return <Total chart={chart} data={data} />;
+  if (chart.kind === "total") return <Total chart={chart} data={data} since={props.since} />;
   if (data === undefined || !coloured) return <Skeleton class="fill" />;
   if (empty) return <p class="card-empty">No data in this range</p>;
   if (table) return <DataTable data={data} caption={chart.title} />;
   return <Drawn chart={chart} data={data} slots={slots} />;
 }
 
-function Total({ chart, data }: { chart: Chart; data: ChartData | undefined }) {
+interface TotalProps {
+  chart: Chart;
+  data: ChartData | undefined;
+  since: string | null;
+}
+
+function Total({ chart, data, since }: TotalProps) {
   if (data === undefined) {
     return (
       <>
@@ -101,7 +110,7 @@ function Total({ chart, data }: { chart: Chart; data: ChartData | undefined }) {
     <>
       <p class="total-number">{formatValue(value, measure?.format)}</p>
       <p class="total-change">
-        <TotalChange chart={chart} data={data} value={value} />
+        <TotalChange chart={chart} data={data} value={value} since={since} />
       </p>
     </>
   );
@@ -120,8 +129,12 @@ function TotalFailure({ error, retry }: { error: ApiError; retry(): void }) {
 }
 
 // A rise is neither good nor bad here: what a chart counts decides that, and only its reader knows.
-function TotalChange({ chart, data, value }: { chart: Chart; data: ChartData; value: number | null }) {
-  if (data.previous === null) return <span>in all</span>;
+function TotalChange({ chart, data, value, since }: TotalProps & { data: ChartData; value: number | null }) {
+  if (data.previous === null || data.from === null || data.to === null) return <span>in all</span>;
+  // Half a period of data against a whole one would look like a rise.
+  if (since !== null && since > previousStart(data.from, data.to)) {
+    return <span>no full {plural(daysBetween(data.from, data.to), "day", "days")} before</span>;
+  }
   const before = totalOf(chart, data, data.previous);
   if (before === null || value === null) return <span>no data in the period before</span>;
   const format = chart.measures[0]?.format ?? "integer";

@@ -188,7 +188,7 @@ function FilteredCharts({ dashboard, charts, loaded, span, status, repositories,
       ) : nothing(charts, loaded) ? (
         <EmptyRange {...{ status, span, repository, change }} />
       ) : (
-        <ChartGrid dashboard={dashboard} loaded={loaded} />
+        <ChartGrid dashboard={dashboard} loaded={loaded} since={status.first?.slice(0, 10) ?? null} />
       )}
     </>
   );
@@ -208,7 +208,7 @@ function nothing(charts: Chart[], loaded: Charts): boolean {
   });
 }
 
-function ChartGrid({ dashboard, loaded }: { dashboard: Dashboard; loaded: Charts }) {
+function ChartGrid({ dashboard, loaded, since }: { dashboard: Dashboard; loaded: Charts; since: string | null }) {
   const [coloured, setColoured] = useState(false);
   if (loaded.settled && !coloured) setColoured(true);
   return (
@@ -221,6 +221,7 @@ function ChartGrid({ dashboard, loaded }: { dashboard: Dashboard; loaded: Charts
               chart={chart}
               state={loaded.states.get(chart.id)}
               slots={loaded.slots}
+              since={since}
               coloured={coloured}
               retry={() => loaded.retry(chart.id)}
             />
