@@ -40,7 +40,8 @@ func floors() []floor {
 		{"internal/ui", ""},
 		{"internal/app", "api ui ingest/originaldb ingest/ndjson ingest/metricsjson ingest rollup store dashboard" +
 			" sqldb/sqlite sqldb sample config metric fault"},
-		{"cmd/feedback-loop", "app ingest rollup store export sqldb sample config metric fault"},
+		{"internal/bench", ""},
+		{"cmd/feedback-loop", "app export ingest rollup store sqldb sample config metric fault"},
 	}
 }
 
@@ -55,7 +56,8 @@ type floor struct {
 // database, only the API speaks HTTP, only cmd/ knows the command line.
 func outsiders() map[string]string {
 	return map[string]string{
-		"database/sql":                     "sqldb sqldb/sqlite sqldb/sqldbtest export store dashboard rollup ingest ingest/originaldb app",
+		"database/sql": "sqldb sqldb/sqlite sqldb/sqldbtest export store dashboard rollup ingest" +
+			" ingest/originaldb app",
 		"modernc.org/sqlite":               "sqldb/sqlite ingest/originaldb",
 		"github.com/danielgtaylor/huma/v2": "api",
 		"github.com/spf13/cobra":           "",
@@ -127,6 +129,9 @@ func TestFloorsTable(t *testing.T) {
 			if !above[b] {
 				t.Errorf("%s may import %s, which does not stand above it", f.name, b)
 			}
+		}
+		if above[f.name] {
+			t.Errorf("%s has two rows", f.name)
 		}
 		above[f.name] = true
 		if forTests(f.name) {
