@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
@@ -21,20 +22,23 @@ type digest [sha1.Size]byte
 // is that of the file (a counter's whole count), so that the same record is recognised whatever was written for it.
 func (m *mapper) identify(r *record) {
 	p, row := r.plan, r.row
-	scope := appendText(nil, p.cat.Name)
+	scope := appendText(m.scope[:0], p.cat.Name)
 	scope = appendValue(scope, row[p.at.org])
 	scope = appendValue(scope, row[p.at.repository])
 	scope = appendValue(scope, row[p.at.source])
-	if len(p.cat.Series) > 0 {
-		r.series = seriesKey(scope, p.cat, row)
-	}
-	if r.stored {
-		return
+	if len(p.series) > 0 {
+		r.series = seriesKey(scope, p, row)
 	}
 	if id := row[p.at.sourceID]; id != nil {
 		r.digest = sha1.Sum(appendValue(append(scope, 'i'), id))
 	} else {
-		r.digest = sha1.Sum(content(append(scope, 'c'), r))
+		scope = content(append(scope, 'c'), r)
+		r.digest = sha1.Sum(scope)
+	}
+	m.scope = scope
+	if r.stored {
+		r.whole = row[p.at.eventKey] == r.key(0)
+		return
 	}
 	r.number(0)
 }
@@ -42,25 +46,63 @@ func (m *mapper) identify(r *record) {
 // content appends the category's own values, the time unless it was missing, and the fields without column.
 func content(b []byte, r *record) []byte {
 	for i := range r.plan.cat.Columns {
-		b = appendValue(b, r.row[i])
+		if r.plan.cat.Columns[i].Type == metric.JSON {
+			b = appendJSON(b, r.row[i])
+		} else {
+			b = appendValue(b, r.row[i])
+		}
 	}
-	b = appendValue(b, r.row[r.plan.at.timestamp])
-	return appendValue(b, r.row[r.plan.at.extra])
+	if r.row[r.plan.at.missing] == true { // a row of an export has the time that it was given
+		b = appendValue(b, nil)
+	} else {
+		b = appendValue(b, r.row[r.plan.at.timestamp])
+	}
+	return appendJSON(b, r.row[r.plan.at.extra])
+}
+
+// appendJSON writes JSON text in one form: a tool that sorts the keys of a file, escapes other characters, or writes
+// 1.5 for 1.50 makes no new record of it. Whole numbers keep all their digits.
+func appendJSON(b []byte, v any) []byte {
+	text, ok := v.(string)
+	if !ok {
+		return appendValue(b, v)
+	}
+	raw := jsontext.Value(text)
+	if raw.Format(jsontext.AllowDuplicateNames(true), jsontext.ReorderRawObjects(true), jsontext.CanonicalizeRawFloats(true)) != nil {
+		return appendValue(b, text)
+	}
+	return appendText(append(b, 't'), string(raw))
 }
 
 // number makes the record the n-th of several with the same content, from 0.
 func (r *record) number(n int) {
 	r.ordinal = n
-	b := binary.BigEndian.AppendUint64(append([]byte{}, r.digest[:]...), uint64(n))
-	r.row[r.plan.at.eventKey] = uuid.NewSHA1(namespace, b).String()
+	r.row[r.plan.at.eventKey] = r.key(n)
 }
 
-func seriesKey(scope []byte, c *metric.Category, row metric.Row) string {
-	b := append(append([]byte{}, scope...), 's')
-	for _, name := range c.Series {
-		b = appendValue(b, row[c.Position(name)])
+// key is the identity of the n-th record with this content.
+func (r *record) key(n int) string {
+	b := binary.BigEndian.AppendUint64(append(make([]byte, 0, 64), r.digest[:]...), uint64(n))
+	return key(b).String()
+}
+
+// key is the UUIDv5 of a name in our namespace.
+func key(name []byte) uuid.UUID {
+	var buf [512]byte
+	sum := sha1.Sum(append(append(buf[:0], namespace[:]...), name...))
+	id := uuid.UUID(sum[:16])
+	id[6] = id[6]&0x0f | 5<<4 // version
+	id[8] = id[8]&0x3f | 0x80 // variant
+	return id
+}
+
+// seriesKey is what a cumulative counter is remembered by.
+func seriesKey(scope []byte, p *plan, row metric.Row) uuid.UUID {
+	b := append(append(make([]byte, 0, 256), scope...), 's')
+	for _, at := range p.series {
+		b = appendValue(b, row[at])
 	}
-	return uuid.NewSHA1(namespace, b).String()
+	return key(b)
 }
 
 func appendText(b []byte, s string) []byte {

@@ -194,9 +194,14 @@ func (j *job) copy(ctx context.Context, run *store.Run, do transact) error {
 }
 
 func (j *job) report(b *batch) {
-	room := MaxReported - len(j.rep.Rejects)
-	j.rep.Rejects = append(j.rep.Rejects, b.rejects[:min(room, len(b.rejects))]...)
-	j.rep.Omitted += int64(len(b.rejects) - min(room, len(b.rejects)))
+	for _, r := range b.rejects {
+		if len(j.rep.Rejects) == MaxReported {
+			j.rep.Omitted++
+			continue
+		}
+		r.Raw = "" // the database has it; here it would make the memory grow with the file
+		j.rep.Rejects = append(j.rep.Rejects, r)
+	}
 	if j.o.Progress != nil {
 		j.o.Progress(b.read, j.src.size)
 	}
@@ -230,13 +235,14 @@ type reader struct {
 	out    chan *batch
 	err    error // set before out is closed
 	full   int   // bytes of the records in the batch
+	unsaid int   // remarks beyond maxNotes
 	batch  *batch
 }
 
 func (r *reader) read(ctx context.Context) {
 	defer close(r.out)
 	r.batch = &batch{}
-	r.src.Note = func(s string) { r.notes = append(r.notes, s) }
+	r.src.Note = r.note
 	err := r.format.Split(ctx, &r.src.Input, func(it Item) error {
 		r.add(it)
 		if len(r.batch.records)+len(r.batch.rejects) < batchRecords && r.full < batchBytes {
@@ -247,8 +253,27 @@ func (r *reader) read(ctx context.Context) {
 	if e := r.send(ctx); err == nil {
 		err = e
 	}
+	if r.unsaid > 0 {
+		r.notes = append(r.notes, fmt.Sprintf("%d more remarks of this kind", r.unsaid))
+	}
 	r.err = err
 }
+
+// maxNotes bounds the remarks of a format; the rest is counted.
+const maxNotes = 100
+
+func (r *reader) note(s string) {
+	switch {
+	case slices.Contains(r.notes, s):
+	case len(r.notes) < maxNotes:
+		r.notes = append(r.notes, s)
+	default:
+		r.unsaid++
+	}
+}
+
+// maxList is what import_rejects keeps of the name that a record is listed under.
+const maxList = 90
 
 func (r *reader) add(it Item) {
 	r.full += len(it.Raw)
@@ -257,7 +282,7 @@ func (r *reader) add(it Item) {
 		r.batch.records = append(r.batch.records, rec)
 		return
 	}
-	r.batch.rejects = append(r.batch.rejects, store.Reject{Position: it.Place.String(), Category: printable([]byte(it.List)),
+	r.batch.rejects = append(r.batch.rejects, store.Reject{Position: it.Place.String(), Category: printable([]byte(clip(it.List, maxList))),
 		Reason: err.Error(), Raw: printable(it.Raw)})
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -19,8 +20,9 @@ import (
 
 // Limits of one record; beyond them it is rejected.
 const (
-	maxText  = 1 << 20
-	maxDepth = 64
+	maxText   = 1 << 20
+	maxDepth  = 64
+	maxFields = 1000
 )
 
 // mapper makes rows of records. It is used by one goroutine.
@@ -33,6 +35,8 @@ type mapper struct {
 	plans   map[*metric.Category]*plan
 	notes   map[string]int64
 	futures int64
+	seen    []string // keys of the record that is being read
+	scope   []byte   // buffer
 }
 
 // plan is what a mapper needs to know of a category: which key fills which column.
@@ -40,6 +44,7 @@ type plan struct {
 	cat    *metric.Category
 	keys   map[string]field
 	nested []nested // columns that may be found inside a JSON column
+	series []int    // columns of the cumulative counter
 	at     positions
 }
 
@@ -47,6 +52,7 @@ type field struct {
 	column int
 	rank   int  // among the keys of the column, 0 = preferred
 	alias  bool // a deviation, to be reported
+	rivals bool // other keys may hold the column too
 }
 
 type nested struct {
@@ -64,6 +70,9 @@ func newPlan(c *metric.Category) *plan {
 		c.Position("timestamp"), c.Position("organization_id"), c.Position("repository"), c.Position("branch"), c.Position("source"),
 		c.Position("source_id"), c.Position("event_key"), c.Position("ingested_at"), c.Position("timestamp_missing"),
 		c.Position("extra"), c.Position("count")}}
+	for _, name := range c.Series {
+		p.series = append(p.series, c.Position(name))
+	}
 	cols := c.Layout().Columns
 	for i := range cols {
 		if cols[i].Name == "organization_id" {
@@ -80,7 +89,19 @@ func newPlan(c *metric.Category) *plan {
 			p.keys[key] = field{column: i, rank: len(cols[i].Paths()) + rank, alias: true}
 		}
 	}
+	p.findRivals()
 	return p
+}
+
+func (p *plan) findRivals() {
+	holders := map[int]int{}
+	for _, f := range p.keys {
+		holders[f.column]++
+	}
+	for key, f := range p.keys {
+		f.rivals = holders[f.column] > 1
+		p.keys[key] = f
+	}
 }
 
 // record is a row with its identity, ready to be written.
@@ -88,16 +109,24 @@ type record struct {
 	plan    *plan
 	row     metric.Row
 	digest  digest
-	series  string // key of its cumulative counter; empty = none
-	stored  bool   // a row of an export, with its identity: never a reading of a counter
+	series  uuid.UUID // its cumulative counter, if its category has them
+	stored  bool      // a row of an export, with its identity: never a reading of a counter
+	whole   bool      // such a row that has all of its record's count, not a difference
 	ordinal int
 }
 
 // draft is a record while it is being read.
 type draft struct {
 	*record
-	ranks []int8 // rank of the key that filled each column, -1 = none
-	extra map[string]string
+	ranks  []int8  // rank of the key that filled each column, -1 = none
+	rivals []rival // fields that compete for a column, in the order of the record
+	extra  map[string]string
+}
+
+type rival struct {
+	field
+	key   string
+	value gjson.Result
 }
 
 // fill reads the record; the error is the reason for its rejection.
@@ -106,7 +135,7 @@ func (m *mapper) fill(it Item) (*record, error) {
 		return nil, fmt.Errorf("%s", it.Fault)
 	}
 	if it.Category == nil {
-		return nil, fmt.Errorf("%q is no category; known are %s", it.List, strings.Join(categoryNames(), ", "))
+		return nil, fmt.Errorf("%q is no category; known are %s", clip(it.List, 60), strings.Join(categoryNames(), ", "))
 	}
 	if err := inspect(it.Raw); err != nil {
 		return nil, err
@@ -134,21 +163,26 @@ func (m *mapper) plan(c *metric.Category) *plan {
 
 // read takes every field of the record to its column, or to extra.
 func (m *mapper) read(d *draft, it Item) (err error) {
-	seen := make(map[string]bool, 16)
+	m.seen = m.seen[:0]
 	gjson.ParseBytes(it.Raw).ForEach(func(k, v gjson.Result) bool {
 		key := k.String()
-		if seen[key] {
-			err = fmt.Errorf("the field %q occurs twice", clip(key, 60))
+		if err = m.note(key); err != nil {
 			return false
 		}
-		seen[key] = true
-		if key != it.Ignore {
+		if it.Ignore == "" || key != it.Ignore {
 			err = m.take(d, key, v)
 		}
 		return err == nil
 	})
+	if err == nil {
+		err = m.choose(d)
+	}
 	if err != nil {
 		return err
+	}
+	at := d.plan.at
+	if d.stored = d.row[at.eventKey] != nil && d.row[at.timestamp] != nil; d.stored {
+		return d.keepExtra() // a row that was stored is taken as it stands
 	}
 	for _, n := range d.plan.nested {
 		err = m.lift(d, n)
@@ -156,27 +190,79 @@ func (m *mapper) read(d *draft, it Item) (err error) {
 			return err
 		}
 	}
+	m.noteAliases(d)
 	return d.keepExtra()
+}
+
+// note remembers a key; a record may have it only once.
+func (m *mapper) note(key string) error {
+	if slices.Contains(m.seen, key) {
+		return fmt.Errorf("the field %q occurs twice", clip(key, 60))
+	}
+	if len(m.seen) == maxFields {
+		return fmt.Errorf("the record has more than %d fields", maxFields)
+	}
+	m.seen = append(m.seen, key)
+	return nil
 }
 
 func (m *mapper) take(d *draft, key string, v gjson.Result) error {
 	f, known := d.plan.keys[key]
-	if !known || d.ranks[f.column] >= 0 && int(d.ranks[f.column]) <= f.rank {
+	switch {
+	case !known:
 		return d.keep(key, v)
-	}
-	if v.Type == gjson.Null {
+	case v.Type == gjson.Null:
+		return nil
+	case f.rivals:
+		d.rivals = append(d.rivals, rival{f, key, v})
 		return nil
 	}
-	col := &d.plan.cat.Layout().Columns[f.column]
-	val, err := m.convert(col, v)
+	return m.put(d, f, key, v)
+}
+
+func (m *mapper) put(d *draft, f field, key string, v gjson.Result) error {
+	val, err := m.convert(&d.plan.cat.Layout().Columns[f.column], v)
 	if err != nil {
 		return fmt.Errorf("%s %w", key, err)
 	}
 	d.row[f.column], d.ranks[f.column] = val, int8(f.rank)
-	if f.alias {
-		m.notes[fmt.Sprintf("%s: %s taken as %s", d.plan.cat.Name, key, col.Name)]++
+	return nil
+}
+
+// choose gives each contested column to its preferred key; the others are kept as fields without column. The order of
+// the fields makes no difference.
+func (m *mapper) choose(d *draft) error {
+	for _, r := range d.rivals {
+		beaten := slices.ContainsFunc(d.rivals, func(o rival) bool { return o.column == r.column && o.rank < r.rank })
+		var err error
+		if beaten {
+			err = d.keep(r.key, r.value)
+		} else {
+			err = m.put(d, r.field, r.key, r.value)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// holder is the field that filled a column for which several compete; nil = none of them did.
+func (d *draft) holder(column int) *rival {
+	for i := range d.rivals {
+		if r := &d.rivals[i]; r.column == column && int(d.ranks[column]) == r.rank {
+			return r
+		}
+	}
+	return nil
+}
+
+func (m *mapper) noteAliases(d *draft) {
+	for i := range d.rivals {
+		if r := &d.rivals[i]; r.alias && d.holder(r.column) == r {
+			m.notes[fmt.Sprintf("%s: %s taken as %s", d.plan.cat.Name, r.key, d.plan.cat.Layout().Columns[r.column].Name)]++
+		}
+	}
 }
 
 // lift takes a value out of a JSON column where no better key had it. What has another type there is left alone.
@@ -189,10 +275,14 @@ func (m *mapper) lift(d *draft, n nested) error {
 		return nil
 	}
 	val, err := m.convert(&d.plan.cat.Layout().Columns[n.column], v)
-	if err == nil {
-		d.row[n.column], d.ranks[n.column] = val, int8(n.rank)
+	if err != nil {
+		return nil
 	}
-	return nil
+	if r := d.holder(n.column); r != nil {
+		err = d.keep(r.key, r.value)
+	}
+	d.row[n.column], d.ranks[n.column] = val, int8(n.rank)
+	return err
 }
 
 func (d *draft) keep(key string, v gjson.Result) error {
@@ -209,15 +299,10 @@ func (d *draft) keepExtra() error {
 	if len(d.extra) == 0 {
 		return nil
 	}
-	var b bytes.Buffer
-	if old, ok := d.row[d.plan.at.extra].(string); ok { // an export has them under their own key
-		gjson.Parse(old).ForEach(func(k, v gjson.Result) bool {
-			if _, has := d.extra[k.String()]; !has {
-				d.extra[k.String()] = v.Raw
-			}
-			return true
-		})
+	if old, ok := d.row[d.plan.at.extra].(string); ok {
+		d.mergeExtra(old)
 	}
+	var b bytes.Buffer
 	keys := make([]string, 0, len(d.extra))
 	for k := range d.extra {
 		keys = append(keys, k)
@@ -235,6 +320,26 @@ func (d *draft) keepExtra() error {
 	}
 	d.row[d.plan.at.extra] = b.String() + "}"
 	return nil
+}
+
+// mergeExtra adds what the record has under the key "extra" itself, as rows of an export do. What cannot be merged
+// without loss stays under that key.
+func (d *draft) mergeExtra(old string) {
+	merged := maps.Clone(d.extra)
+	fits := gjson.Parse(old).IsObject()
+	if fits {
+		gjson.Parse(old).ForEach(func(k, v gjson.Result) bool {
+			_, has := merged[k.String()]
+			merged[k.String()] = v.Raw
+			fits = !has
+			return fits
+		})
+	}
+	if !fits {
+		merged = d.extra
+		merged["extra"] = old
+	}
+	d.extra = merged
 }
 
 // complete fills what the record does not have, and refuses it if that is not allowed.
@@ -262,7 +367,6 @@ func (m *mapper) complete(d *draft) error {
 
 func (m *mapper) provenance(d *draft) {
 	p, row := d.plan, d.row
-	d.stored = row[p.at.eventKey] != nil && row[p.at.timestamp] != nil
 	if !d.stored {
 		row[p.at.ingested], row[p.at.missing] = m.now, row[p.at.timestamp] == nil
 		row[p.at.eventKey] = nil
@@ -385,6 +489,9 @@ func list(v gjson.Result) (any, error) {
 		if e.Type != gjson.String {
 			return fmt.Errorf("has an element that is %s; expected texts", kind(e))
 		}
+		if strings.TrimSpace(e.String()) == "" {
+			return fmt.Errorf("has an element that is blank")
+		}
 		if utf8.RuneCountInString(e.String()) > 255 {
 			return fmt.Errorf("has an element of more than 255 characters")
 		}
@@ -462,7 +569,7 @@ func inspect(raw []byte) error {
 			return err
 		}
 	}
-	if bytes.Count(raw, []byte("{"))+bytes.Count(raw, []byte("[")) > maxDepth && depth(raw) > maxDepth {
+	if Deep(raw) {
 		return fmt.Errorf("the record is nested more than %d levels deep", maxDepth)
 	}
 	return nil
@@ -502,6 +609,12 @@ func hex4(b []byte) int {
 		return -1
 	}
 	return int(n)
+}
+
+// Deep says that JSON text, which need not be valid, is nested deeper than a record may be. A format that looks into a
+// record by recursion has to ask first.
+func Deep(raw []byte) bool {
+	return bytes.Count(raw, []byte("{"))+bytes.Count(raw, []byte("[")) > maxDepth && depth(raw) > maxDepth
 }
 
 func depth(raw []byte) int {

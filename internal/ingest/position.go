@@ -42,7 +42,7 @@ func (e *SyntaxError) fault(in *Input) error {
 	return fault.New(fault.Invalid, "%s", name).Because(e).Try("%s", e.Remedy)
 }
 
-// lineColumn counts lines up to an offset, both from 1.
+// lineColumn counts lines up to an offset of the content, both from 1. A byte order mark is no part of the content.
 func lineColumn(path string, offset int64) (line, col int64, ok bool) {
 	if path == "" {
 		return 0, 0, false
@@ -54,6 +54,11 @@ func lineColumn(path string, offset int64) (line, col int64, ok bool) {
 	defer f.Close()
 	line, col = 1, 1
 	buf := make([]byte, 64<<10)
+	if n, _ := io.ReadFull(f, buf[:len(mark)]); !bytes.Equal(buf[:n], []byte(mark)) {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return 0, 0, false
+		}
+	}
 	r := io.LimitReader(f, offset)
 	for {
 		n, err := r.Read(buf)

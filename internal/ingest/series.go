@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
+	"github.com/google/uuid"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
@@ -37,23 +38,23 @@ const maxSeries = 20_000
 
 type seriesMemory struct {
 	snapshots bool
-	cache     map[string]*series
+	cache     map[uuid.UUID]*series
 	seen      *roaring64.Bitmap // ids of the series that this file has listed
-	changed   []string          // keys to write with the batch, in the order they changed
+	changed   []uuid.UUID       // keys to write with the batch, in the order they changed
 }
 
 func newSeriesMemory(snapshots bool) *seriesMemory {
-	return &seriesMemory{snapshots: snapshots, cache: map[string]*series{}, seen: roaring64.New()}
+	return &seriesMemory{snapshots: snapshots, cache: map[uuid.UUID]*series{}, seen: roaring64.New()}
 }
 
 // decide gives the records to insert, with the count that is new; the others are known by an earlier reading.
 func (m *seriesMemory) decide(ctx context.Context, tx *sqldb.Tx, g []*record) ([]*record, error) {
-	times := make(map[string]int, len(g))
+	times := make(map[uuid.UUID]int, len(g))
 	for _, r := range g {
 		times[r.series]++
 	}
-	for key := range times {
-		if err := m.load(tx, key); err != nil {
+	for name := range times {
+		if err := m.load(tx, name); err != nil {
 			return nil, err
 		}
 	}
@@ -75,15 +76,20 @@ func (m *seriesMemory) reading(s *series, inBatch bool) bool {
 	return s != nil && (m.snapshots || !s.seen && !s.repeated && !inBatch)
 }
 
-// exact finds the readings that are there to the letter.
-func (m *seriesMemory) exact(ctx context.Context, tx *sqldb.Tx, g []*record, times map[string]int) (map[*record]bool, error) {
+// exact finds the readings that are there to the letter, and the rows of an export that are there or stand twice in it.
+func (m *seriesMemory) exact(ctx context.Context, tx *sqldb.Tx, g []*record, times map[uuid.UUID]int) (map[*record]bool, error) {
 	var ask []*record
+	known, met := map[*record]bool{}, map[any]bool{}
 	for _, r := range g {
-		if !r.stored && m.reading(m.cache[r.series], times[r.series] > 1) {
+		s := m.cache[r.series]
+		if r.stored {
+			key := r.row[r.plan.at.eventKey]
+			known[r], met[key] = met[key], true
+		}
+		if !known[r] && (r.stored && s != nil || !r.stored && m.reading(s, times[r.series] > 1)) {
 			ask = append(ask, r)
 		}
 	}
-	known := map[*record]bool{}
 	if len(ask) == 0 {
 		return known, nil
 	}
@@ -107,11 +113,9 @@ func (m *seriesMemory) admit(r *record, inBatch, known bool) bool {
 		m.change(r.series, s)
 		return true
 	case r.stored:
-		// Rows of an export are differences; together they make the last reading.
-		s.count += count
-		m.change(r.series, s)
-		if when.After(s.at) {
-			s.at = when
+		if !known {
+			s.restore(r, count, when)
+			m.change(r.series, s)
 		}
 		return true
 	case !m.reading(s, inBatch):
@@ -133,10 +137,10 @@ func (m *seriesMemory) admit(r *record, inBatch, known bool) bool {
 	return true
 }
 
-func (m *seriesMemory) change(key string, s *series) {
+func (m *seriesMemory) change(name uuid.UUID, s *series) {
 	if !s.dirty {
 		s.dirty = true
-		m.changed = append(m.changed, key)
+		m.changed = append(m.changed, name)
 	}
 }
 
@@ -162,32 +166,46 @@ func (s *series) read(r *record, count int64, when time.Time) bool {
 	return true
 }
 
-func (m *seriesMemory) load(tx *sqldb.Tx, key string) error {
-	if m.cache[key] != nil {
+// restore takes a row of an export. Rows are what was new of each reading: together they make the last one. A later
+// row that is a whole reading says more: a counter that rises leaves a difference, so that it was an event in a log if
+// it is higher, and else the first reading of a file that was started afresh.
+func (s *series) restore(r *record, count int64, when time.Time) {
+	if r.whole && !when.Before(s.at) {
+		s.repeated = s.repeated || count > s.count
+		s.count = 0
+	}
+	s.count += count
+	if when.After(s.at) {
+		s.at = when
+	}
+}
+
+func (m *seriesMemory) load(tx *sqldb.Tx, name uuid.UUID) error {
+	if m.cache[name] != nil {
 		return nil
 	}
 	s := &series{}
 	var at sqldb.Time
-	err := tx.Row(tx.Statement("SELECT id, last_count, last_timestamp, repeated FROM import_series WHERE series_key = ?", key),
+	err := tx.Row(tx.Statement("SELECT id, last_count, last_timestamp, repeated FROM import_series WHERE series_key = ?", name.String()),
 		&s.id, &s.count, &at, &s.repeated)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	s.at, s.seen = at.Time, m.seen.Contains(uint64(s.id))
-	m.cache[key] = s
+	m.cache[name] = s
 	return err
 }
 
 // flush writes the series that changed.
 func (m *seriesMemory) flush(ctx context.Context, tx *sqldb.Tx) error {
-	var keys []string
+	var names []uuid.UUID
 	var fresh []metric.Row
-	for _, key := range m.changed {
-		s := m.cache[key]
+	for _, name := range m.changed {
+		s := m.cache[name]
 		s.dirty = false
 		if s.id == 0 {
-			keys = append(keys, key)
-			fresh = append(fresh, metric.Row{key, s.count, s.at, s.repeated})
+			names = append(names, name)
+			fresh = append(fresh, metric.Row{name.String(), s.count, s.at, s.repeated})
 			continue
 		}
 		_, err := tx.Exec(tx.Statement("UPDATE import_series SET last_count = ?, last_timestamp = ?, repeated = ? WHERE id = ?",
@@ -202,7 +220,7 @@ func (m *seriesMemory) flush(ctx context.Context, tx *sqldb.Tx) error {
 		return err
 	}
 	for i, id := range ids {
-		s := m.cache[keys[i]]
+		s := m.cache[names[i]]
 		s.id = id
 		if s.seen {
 			m.seen.Add(uint64(id))

@@ -13,6 +13,9 @@ import (
 	"github.com/feedback-loop/feedback-loop/internal/fault"
 )
 
+// mark is the byte order mark of UTF-8.
+const mark = "\xef\xbb\xbf"
+
 // Stdin is the name that stands for standard input.
 const Stdin = "-"
 
@@ -100,8 +103,8 @@ func (s *source) unpack() error {
 		s.Reader, s.Path = bufio.NewReaderSize(z, SniffSize), ""
 		head, _ = s.Reader.Peek(3) // a fault shows up when the format reads on
 	}
-	if bytes.HasPrefix(head, []byte{0xef, 0xbb, 0xbf}) {
-		_, err = s.Reader.Discard(3)
+	if bytes.HasPrefix(head, []byte(mark)) {
+		_, err = s.Reader.Discard(len(mark))
 		return err
 	}
 	return nil

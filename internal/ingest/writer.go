@@ -125,11 +125,15 @@ func (w *writer) preassign(g []*record) {
 func (w *writer) undated(ctx context.Context, tx *sqldb.Tx, g []*record) error {
 	var rows []metric.Row
 	for _, r := range g {
-		if r.row[r.plan.at.missing] != true || r.stored {
+		if r.row[r.plan.at.missing] != true {
+			continue
+		}
+		key := r.row[r.plan.at.eventKey]
+		if r.stored {
+			rows = append(rows, metric.Row{key, r.row[r.plan.at.timestamp]})
 			continue
 		}
 		var t sqldb.Time
-		key := r.row[r.plan.at.eventKey]
 		err := tx.Row(tx.Statement("SELECT MIN(timestamp) FROM import_undated WHERE event_key = ?", key), &t)
 		if err != nil {
 			return err

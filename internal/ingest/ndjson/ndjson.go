@@ -61,6 +61,8 @@ func split(ctx context.Context, in *ingest.Input, emit func(ingest.Item) error) 
 func item(line []byte, n int64) ingest.Item {
 	it := ingest.Item{Raw: line, Place: ingest.Place{Line: n}, Ignore: Key}
 	switch {
+	case ingest.Deep(line):
+		it.Fault = "the line is nested too deep"
 	case !gjson.ValidBytes(line):
 		it.Fault = "the line is not valid JSON"
 	case line[0] != '{':

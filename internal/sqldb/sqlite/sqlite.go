@@ -39,7 +39,7 @@ func (Engine) Schemes() []string { return []string{"sqlite", "file"} }
 
 const (
 	readers      = 4
-	writerCache  = "-20000" // KiB; the hot ends of all indexes fit
+	writerCache  = "-12000" // KiB; the hot ends of all indexes fit
 	readerCache  = "-4000"
 	busyTimeout  = 10 * time.Second // for another process' write
 	checkpoint   = "4000"           // pages of write-ahead log before they move to the database
