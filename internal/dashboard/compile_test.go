@@ -164,7 +164,7 @@ func TestGrain(t *testing.T) {
 		days  int
 		want  sqldb.Grain
 	}{
-		{auto, 1, sqldb.Day}, {auto, 100, sqldb.Day}, {auto, 101, sqldb.Week}, {auto, 732, sqldb.Week}, {auto, 733, sqldb.Month},
+		{auto, 1, sqldb.Day}, {auto, 45, sqldb.Day}, {auto, 46, sqldb.Week}, {auto, 732, sqldb.Week}, {auto, 733, sqldb.Month},
 		{fixed, 1, sqldb.Week}, {fixed, 5000, sqldb.Week}, {none, 30, ""},
 	}
 	for _, tt := range tests {

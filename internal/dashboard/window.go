@@ -80,7 +80,7 @@ func (w Window) Previous() Window {
 
 // Up to these many days a chart over time shows single days, then weeks, then months.
 const (
-	daysByDay  = 100
+	daysByDay  = 45
 	daysByWeek = 2 * 366
 )
 
