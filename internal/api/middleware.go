@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -80,10 +81,18 @@ func guard(next http.Handler) http.Handler {
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			w.Header().Set("Allow", "GET, HEAD")
 			writeProblem(w, http.StatusMethodNotAllowed, "only GET and HEAD are served")
+		case !readable(r):
+			writeProblem(w, http.StatusBadRequest, "the query of the address is malformed: escape ; and % in values")
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// readable says whether every parameter of the query can be told; a filter must not be left out silently.
+func readable(r *http.Request) bool {
+	_, err := url.ParseQuery(r.URL.RawQuery)
+	return err == nil
 }
 
 func secure(h http.Header) {
