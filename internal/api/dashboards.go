@@ -13,17 +13,18 @@ import (
 )
 
 type dashboardsBody struct {
-	Dashboards []dashboardHead `json:"dashboards" nullable:"false" doc:"Every dashboard, in the order of the catalogue"`
+	Dashboards []DashboardHead `json:"dashboards" nullable:"false" doc:"Every dashboard, in the order of the catalogue"`
 }
 
-type dashboardHead struct {
+// DashboardHead says what a dashboard is; exported because the description leaves embedded private types out.
+type DashboardHead struct {
 	ID          string `json:"id" doc:"Id in addresses"`
 	Title       string `json:"title" doc:"Name for people"`
 	Description string `json:"description" doc:"What it is for"`
 }
 
 type dashboardBody struct {
-	dashboardHead
+	DashboardHead
 	RefreshSeconds int       `json:"refresh_seconds" doc:"How often an open page asks again; 0 = never"`
 	Rows           []rowBody `json:"rows" nullable:"false" doc:"Lines of charts"`
 }
@@ -103,12 +104,12 @@ func (a *api) dashboardRoutes() {
 	get(a, "/api/v1/charts/{id}/data", "get-chart-data", "Dashboards", "The data of a chart", []int{http.StatusNotFound}, a.data)
 }
 
-func head(d *dashboard.Dashboard) dashboardHead {
-	return dashboardHead{ID: d.ID, Title: d.Title, Description: d.Description}
+func head(d *dashboard.Dashboard) DashboardHead {
+	return DashboardHead{ID: d.ID, Title: d.Title, Description: d.Description}
 }
 
 func (a *api) dashboards(context.Context, *none) (dashboardsBody, error) {
-	body := dashboardsBody{Dashboards: []dashboardHead{}}
+	body := dashboardsBody{Dashboards: []DashboardHead{}}
 	for _, d := range a.Catalogue.Dashboards() {
 		body.Dashboards = append(body.Dashboards, head(d))
 	}
@@ -120,7 +121,7 @@ func (a *api) dashboard(_ context.Context, in *dashboardInput) (dashboardBody, e
 	if err != nil {
 		return dashboardBody{}, err
 	}
-	body := dashboardBody{dashboardHead: head(d), RefreshSeconds: d.RefreshSeconds, Rows: []rowBody{}}
+	body := dashboardBody{DashboardHead: head(d), RefreshSeconds: d.RefreshSeconds, Rows: []rowBody{}}
 	for _, r := range d.Rows {
 		row := rowBody{Charts: []chartBody{}}
 		for _, p := range r.Charts {

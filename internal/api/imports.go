@@ -9,11 +9,12 @@ import (
 )
 
 type importsBody struct {
-	Imports []importBody `json:"imports" nullable:"false" doc:"Imports, the newest first"`
+	Imports []ImportBody `json:"imports" nullable:"false" doc:"Imports, the newest first"`
 	Next    *int64       `json:"next" doc:"Value of before for the next page; null on the last"`
 }
 
-type importBody struct {
+// ImportBody is an import in a list; exported because the description leaves embedded private types out.
+type ImportBody struct {
 	ID         int64      `json:"id" doc:"Number of the import"`
 	File       string     `json:"file" doc:"File as it was named; - = standard input"`
 	Format     string     `json:"format" doc:"Format that was recognised"`
@@ -31,7 +32,7 @@ type importBody struct {
 }
 
 type importDetailBody struct {
-	importBody
+	ImportBody
 	Notes []string `json:"notes" nullable:"false" doc:"Deviations that were mapped"`
 }
 
@@ -73,7 +74,7 @@ func (a *api) importRoutes() {
 
 func (a *api) imports(ctx context.Context, in *importsInput) (importsBody, error) {
 	runs, err := a.Imports.Runs(ctx, store.DefaultOrganization, in.Before, in.Limit+1)
-	body := importsBody{Imports: []importBody{}}
+	body := importsBody{Imports: []ImportBody{}}
 	if len(runs) > in.Limit {
 		runs = runs[:in.Limit]
 		body.Next = &runs[in.Limit-1].ID
@@ -103,8 +104,8 @@ func (a *api) rejects(ctx context.Context, in *rejectsInput) (rejectsBody, error
 	return body, err
 }
 
-func run(x *store.ListedRun) importBody {
-	return importBody{ID: x.ID, File: x.File, Format: x.Format, Source: x.Source, Repository: x.Repository, Branch: x.Branch,
+func run(x *store.ListedRun) ImportBody {
+	return ImportBody{ID: x.ID, File: x.File, Format: x.Format, Source: x.Source, Repository: x.Repository, Branch: x.Branch,
 		Status: x.Status, StartedAt: x.Started, FinishedAt: x.Finished, Read: x.Counts.Read, Inserted: x.Counts.Inserted,
 		Duplicate: x.Counts.Duplicate, Rejected: x.Counts.Rejected, Error: x.Error}
 }
