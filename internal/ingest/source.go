@@ -93,12 +93,12 @@ func (s *source) open(name string) error {
 func (s *source) unpack() error {
 	head, err := s.Reader.Peek(3)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return fault.New(fault.Invalid, "%s cannot be read", s.Name).Because(err)
+		return fault.New(fault.Invalid, "%s cannot be read", s.Name).Because(err).Try("Check where it comes from.")
 	}
 	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(s.Reader)
 		if err != nil {
-			return fault.New(fault.Invalid, "%s is not a whole gzip file", s.Name).Because(err)
+			return fault.New(fault.Invalid, "%s is not a whole gzip file", s.Name).Because(err).Try("It may be cut off; make it again.")
 		}
 		s.Reader, s.Path = bufio.NewReaderSize(z, SniffSize), ""
 		head, _ = s.Reader.Peek(3) // a fault shows up when the format reads on
@@ -118,7 +118,7 @@ func (s *source) head() ([]byte, error) {
 			Try("If it is packed, it may be cut off; make it again.")
 	}
 	switch {
-	case len(bytes.TrimSpace(head)) == 0:
+	case len(head) < SniffSize && len(bytes.TrimSpace(head)) == 0:
 		return nil, fault.New(fault.Invalid, "%s is empty", s.Name).Try("Was it written to its end? Nothing was imported.")
 	case bytes.HasPrefix(head, []byte{0xff, 0xfe}), bytes.HasPrefix(head, []byte{0xfe, 0xff}):
 		return nil, fault.New(fault.Invalid, "%s is UTF-16 text", s.Name).Try("Save it as UTF-8 and import it again.")

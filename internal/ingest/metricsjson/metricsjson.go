@@ -24,8 +24,7 @@ func Format() ingest.Format {
 
 // sniff takes everything that could be JSON; what is wrong with it is better said by the decoder.
 func sniff(head []byte) bool {
-	head = bytes.TrimLeft(head, " \t\r\n")
-	return len(head) > 0 && !bytes.HasPrefix(head, []byte("SQLite format 3"))
+	return !bytes.HasPrefix(head, []byte("SQLite format 3"))
 }
 
 type splitter struct {
@@ -170,7 +169,7 @@ func (s *splitter) allow() { s.limit.until = s.dec.InputOffset() + ingest.MaxRec
 func (s *splitter) broken(err error) error {
 	at, where := s.dec.InputOffset(), string(s.dec.StackPointer())
 	if se, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		at, err = se.ByteOffset, se.Err
+		at, where, err = se.ByteOffset, string(se.JSONPointer), se.Err
 	}
 	e := &ingest.SyntaxError{Offset: at, Pointer: clip(where), What: "not valid JSON", Err: err,
 		Remedy: "Repair it there and import it again; the records before it were imported and will be recognised."}

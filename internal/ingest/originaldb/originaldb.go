@@ -20,7 +20,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	_ "modernc.org/sqlite" // the reader of the file
+	"modernc.org/sqlite"
 
 	"github.com/feedback-loop/feedback-loop/internal/fault"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
@@ -47,6 +47,9 @@ func split(ctx context.Context, in *ingest.Input, emit func(ingest.Item) error) 
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	have, err := tables(ctx, db)
+	if err == nil {
+		err = limit(ctx, db)
+	}
 	if err != nil {
 		return damaged(in, err)
 	}
@@ -66,7 +69,23 @@ func split(ctx context.Context, in *ingest.Input, emit func(ingest.Item) error) 
 	return summaries(ctx, db, have, in)
 }
 
+// limit makes SQLite refuse rows larger than a record may be, so that no row is held in memory without bound.
+func limit(ctx context.Context, db *sql.DB) error {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	const length = 0 // SQLITE_LIMIT_LENGTH
+	_, err = sqlite.Limit(conn, length, ingest.MaxRecord)
+	return errors.Join(err, conn.Close())
+}
+
 func damaged(in *ingest.Input, err error) error {
+	const tooBig = 18 // SQLITE_TOOBIG
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == tooBig {
+		return fault.New(fault.Invalid, "%s has a row that is larger than %d MiB", in.Name, ingest.MaxRecord>>20).Because(err).
+			Try("Shorten it and import the file again; the rows before it were imported and will be recognised.")
+	}
 	return fault.New(fault.Invalid, "%s cannot be read as a SQLite database", in.Name).Because(err).
 		Try("If it is damaged, recover what is readable with: sqlite3 FILE .recover")
 }
