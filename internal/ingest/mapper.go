@@ -617,8 +617,10 @@ func Deep(raw []byte) bool {
 	return bytes.Count(raw, []byte("{"))+bytes.Count(raw, []byte("[")) > maxDepth && depth(raw) > maxDepth
 }
 
+// depth counts the levels of a record. An export puts the fields without column one level deeper, under extra; that
+// level does not count, or what was as deep as allowed could not be imported again.
 func depth(raw []byte) int {
-	deepest, now, inText := 0, 0, false
+	deepest, now, wrap, inText := 0, 0, 0, false
 	for i := 0; i < len(raw); i++ {
 		switch b := raw[i]; {
 		case inText && b == '\\':
@@ -628,10 +630,22 @@ func depth(raw []byte) int {
 		case inText:
 		case b == '{' || b == '[':
 			now++
-			deepest = max(deepest, now)
+			if now == 2 {
+				wrap = wrapped(raw[:i])
+			}
+			deepest = max(deepest, now-wrap)
 		case b == '}' || b == ']':
 			now--
 		}
 	}
 	return deepest
+}
+
+// wrapped is 1 if the value that follows this text is that of extra.
+func wrapped(before []byte) int {
+	before, colon := bytes.CutSuffix(bytes.TrimRight(before, " \t\r\n"), []byte(":"))
+	if colon && bytes.HasSuffix(bytes.TrimRight(before, " \t\r\n"), []byte(`"extra"`)) {
+		return 1
+	}
+	return 0
 }
