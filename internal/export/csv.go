@@ -7,10 +7,10 @@ import (
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 )
 
-// csv is a table as RFC 4180 has it: a row of names, commas, lines that end with CRLF, text in quotes where it needs
+// cellEncoder writes CSV as RFC 4180 has it: a row of names, commas, lines that end with CRLF, text in quotes where it needs
 // them. Columns are named as in the database. A null is an empty cell, an empty text is a pair of quotes. Text that a
 // spreadsheet would take for a formula is escaped, see Escape; numbers are not text.
-type csv struct {
+type cellEncoder struct {
 	unframed
 	names []string // the columns; "" = name of the category
 	cells []int    // per column the cell of the open table; negative = it has none
@@ -31,7 +31,7 @@ func newCSV(cats []*metric.Category) encoder {
 			}
 		}
 	}
-	return &csv{names: append(own, common...)}
+	return &cellEncoder{names: append(own, common...)}
 }
 
 // with appends a name that is not there yet.
@@ -42,7 +42,7 @@ func with(names []string, name string) []string {
 	return append(names, name)
 }
 
-func (e *csv) begin(b []byte) []byte {
+func (e *cellEncoder) begin(b []byte) []byte {
 	for i, name := range e.names {
 		if i > 0 {
 			b = append(b, ',')
@@ -55,7 +55,7 @@ func (e *csv) begin(b []byte) []byte {
 	return append(b, "\r\n"...)
 }
 
-func (e *csv) open(b []byte, t *table) []byte {
+func (e *cellEncoder) open(b []byte, t *table) []byte {
 	e.cells = e.cells[:0]
 	for _, name := range e.names {
 		e.cells = append(e.cells, slices.IndexFunc(t.cells, func(c cell) bool { return c.col.Name == name }))
@@ -63,7 +63,7 @@ func (e *csv) open(b []byte, t *table) []byte {
 	return b
 }
 
-func (e *csv) row(b []byte, t *table) ([]byte, error) {
+func (e *cellEncoder) row(b []byte, t *table) ([]byte, error) {
 	for i, at := range e.cells {
 		if i > 0 {
 			b = append(b, ',')

@@ -15,9 +15,9 @@ type Format struct {
 // Formats lists all of them.
 func Formats() []Format {
 	return []Format{
-		{"metrics-json", func([]*metric.Category) encoder { return &metricsJSON{} }},
+		{"metrics-json", func([]*metric.Category) encoder { return &listEncoder{} }},
 		{"csv", newCSV},
-		{"ndjson", func([]*metric.Category) encoder { return &ndjson{} }},
+		{"ndjson", func([]*metric.Category) encoder { return &lineEncoder{} }},
 	}
 }
 
@@ -38,15 +38,15 @@ func (unframed) open(b []byte, _ *table) []byte  { return b }
 func (unframed) close(b []byte, _ *table) []byte { return b }
 func (unframed) end(b []byte) []byte             { return b }
 
-// metricsJSON is the original collector's file: one object with a list of records per category, a record a line.
-type metricsJSON struct {
+// listEncoder writes the original collector's file: one object with a list of records per category, a record a line.
+type listEncoder struct {
 	lists bool // some category was opened
 	rows  bool // some row of the category was written
 }
 
-func (e *metricsJSON) begin(b []byte) []byte { return append(b, '{') }
+func (e *listEncoder) begin(b []byte) []byte { return append(b, '{') }
 
-func (e *metricsJSON) open(b []byte, t *table) []byte {
+func (e *listEncoder) open(b []byte, t *table) []byte {
 	if e.lists {
 		b = append(b, ",\n"...)
 	}
@@ -54,7 +54,7 @@ func (e *metricsJSON) open(b []byte, t *table) []byte {
 	return append(strconv.AppendQuote(b, t.cat.Name), ": ["...)
 }
 
-func (e *metricsJSON) row(b []byte, t *table) ([]byte, error) {
+func (e *listEncoder) row(b []byte, t *table) ([]byte, error) {
 	if e.rows {
 		b = append(b, ',')
 	}
@@ -62,15 +62,15 @@ func (e *metricsJSON) row(b []byte, t *table) ([]byte, error) {
 	return t.object(append(b, '\n'), "")
 }
 
-func (e *metricsJSON) close(b []byte, _ *table) []byte { return append(b, "\n]"...) }
+func (e *listEncoder) close(b []byte, _ *table) []byte { return append(b, "\n]"...) }
 
-func (e *metricsJSON) end(b []byte) []byte { return append(b, "}\n"...) }
+func (e *listEncoder) end(b []byte) []byte { return append(b, "}\n"...) }
 
-// ndjson is one record a line. The name of its category stands first, so that the import recognises the format by
+// lineEncoder writes NDJSON: one record a line. The name of its category stands first, so that the import recognises the format by
 // the beginning of a long line.
-type ndjson struct{ unframed }
+type lineEncoder struct{ unframed }
 
-func (*ndjson) row(b []byte, t *table) ([]byte, error) {
+func (*lineEncoder) row(b []byte, t *table) ([]byte, error) {
 	b, err := t.object(b, `"category":`+strconv.Quote(t.cat.Name))
 	return append(b, '\n'), err
 }
