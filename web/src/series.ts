@@ -217,11 +217,38 @@ export function isEmpty(chart: Chart, data: ChartData): boolean {
   return !data.rows.some((row) => row.some((cell, at) => data.columns[at]?.type === "number" && (cell ?? 0) !== 0));
 }
 
-/** partialBuckets says which ends of a range cut through a week or month. */
-export function partialBuckets(from: string | null, to: string | null, grain: Grain | null): "" | "first" | "last" | "both" {
-  if (grain === null || grain === "day") return "";
+export interface Stretch {
+  /** values has as many entries as the axis, null outside of the stretch. */
+  values: (number | null)[];
+  dashed: boolean;
+}
+
+/** stretches cuts a line where its first or last bucket is incomplete, so that those ends can be dashed. */
+export function stretches(values: (number | null)[], partial: Partial): Stretch[] {
+  const end = values.length - 1;
+  const head = end > 1 && (partial === "first" || partial === "both");
+  const tail = end > 1 && (partial === "last" || partial === "both");
+  const part = (from: number, to: number, dashed: boolean) => ({
+    values: values.map((value, at) => (at >= from && at <= to ? value : null)),
+    dashed,
+  });
+  return [
+    part(head ? 1 : 0, tail ? end - 1 : end, false),
+    ...(head ? [part(0, 1, true)] : []),
+    ...(tail ? [part(end - 1, end, true)] : []),
+  ];
+}
+
+/** Partial says which ends of a time axis are incomplete. */
+export type Partial = "" | "first" | "last" | "both";
+
+/** partialEnds finds the buckets that the range cuts through, and the one that is still going on. */
+export function partialEnds(axis: string[], data: Pick<ChartData, "from" | "to" | "grain">, today: string): Partial {
+  const { from, to, grain } = data;
+  if (grain === null || axis.length === 0) return "";
   const first = from !== null && bucketStart(from, grain) !== from;
-  const last = to !== null && bucketStart(addDays(to, 1), grain) !== addDays(to, 1);
+  const cut = to !== null && bucketStart(addDays(to, 1), grain) !== addDays(to, 1);
+  const last = cut || axis.at(-1) === bucketStart(today, grain);
   if (first && last) return "both";
   return first ? "first" : last ? "last" : "";
 }

@@ -8,9 +8,10 @@ import {
   foldRest,
   isEmpty,
   linePlot,
-  partialBuckets,
+  partialEnds,
   piePlot,
   pivot,
+  stretches,
   sum,
   totalOf,
 } from "../src/series";
@@ -196,14 +197,33 @@ describe("plots", () => {
   });
 });
 
+it("dashes the incomplete ends of a line and loses no point", () => {
+  expect(stretches([1, 2, 3, 4], "both")).toEqual([
+    { values: [null, 2, 3, null], dashed: false },
+    { values: [1, 2, null, null], dashed: true },
+    { values: [null, null, 3, 4], dashed: true },
+  ]);
+  expect(stretches([1, 2, 3], "last").map(({ values }) => values)).toEqual([[1, 2, null], [null, 2, 3]]);
+  expect(stretches([1, 2, 3], "")).toEqual([{ values: [1, 2, 3], dashed: false }]);
+  expect(stretches([1, 2], "both")).toEqual([{ values: [1, 2], dashed: false }]);
+});
+
 it.each([
-  ["2026-11-02", "2026-11-08", "week", ""],
-  ["2026-11-03", "2026-11-08", "week", "first"],
-  ["2026-11-02", "2026-11-09", "week", "last"],
-  ["2026-11-03", "2026-11-09", "week", "both"],
-  ["2026-11-01", "2026-11-30", "month", ""],
-  ["2026-11-03", "2026-11-09", "day", ""],
-  [null, null, "month", ""],
-] as const)("the buckets of %s to %s by %s that are cut off", (from, to, grain, want) => {
-  expect(partialBuckets(from, to, grain)).toBe(want);
+  ["2026-11-02", "2026-11-08", "week", "2026-12-01", ""],
+  ["2026-11-03", "2026-11-08", "week", "2026-12-01", "first"],
+  ["2026-11-02", "2026-11-09", "week", "2026-12-01", "last"],
+  ["2026-11-03", "2026-11-09", "week", "2026-12-01", "both"],
+  ["2026-11-01", "2026-11-30", "month", "2026-12-01", ""],
+  ["2026-11-02", "2026-11-08", "week", "2026-11-08", "last"],
+  ["2026-11-03", "2026-11-09", "day", "2026-11-09", "last"],
+  ["2026-11-03", "2026-11-09", "day", "2026-11-10", ""],
+] as const)("incomplete ends of %s to %s by %s on %s", (from, to, grain, today, want) => {
+  expect(partialEnds(buckets(from, to, grain), { from, to, grain }, today)).toBe(want);
+});
+
+it("sees the going month also where the range has no ends", () => {
+  const all = { from: null, to: null, grain: "month" } as const;
+  expect(partialEnds(["2026-10-01", "2026-11-01"], all, "2026-11-23")).toBe("last");
+  expect(partialEnds(["2026-09-01", "2026-10-01"], all, "2026-11-23")).toBe("");
+  expect(partialEnds([], all, "2026-11-23")).toBe("");
 });

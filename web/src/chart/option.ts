@@ -3,8 +3,8 @@
 import type { EChartsCoreOption } from "echarts/core";
 import type { Chart, Grain } from "../api";
 import { formatAxis, formatAxisDay, formatDay, formatShare, formatValue } from "../format";
-import { sum } from "../series";
-import type { Plot } from "../series";
+import { stretches, sum } from "../series";
+import type { Partial, Plot } from "../series";
 import type { Look } from "./look";
 import { tooltip } from "./tooltip";
 
@@ -12,6 +12,8 @@ export interface Drawing {
   chart: Chart;
   plot: Plot;
   grain: Grain;
+  /** partial says which ends of the time axis are incomplete. */
+  partial: Partial;
   /** colours has one entry per series, or per slice or bar where there is a single series. */
   colours: string[];
   /** hidden series are left out of the drawing. */
@@ -53,22 +55,34 @@ function lineOption(drawing: Drawing): EChartsCoreOption {
     xAxis: axis,
     yAxis: valueAxis(drawing),
     tooltip: { ...tooltipLook(look), trigger: "axis", formatter: (points: Point[]) => axisTip(drawing, points) },
-    series: visible(drawing).map(({ name, values, colour }) => ({
-      id: name,
-      name,
-      type: "line",
-      data: values,
-      color: colour,
-      symbol: "circle",
-      symbolSize: 6,
-      showSymbol: plot.axis.length === 1,
-      sampling: "lttb",
-      lineStyle: { width: plot.series.length > 3 ? 1.75 : 2 },
-      ...(plot.series.length === 1 ? { areaStyle: { opacity: 0.12 } } : {}),
-      emphasis: { focus: "series", lineStyle: { width: "inherit" } },
-      blur: { lineStyle: { opacity: 0.2 } },
-    })),
+    series: visible(drawing).flatMap(({ name, values, colour }) =>
+      stretches(values, drawing.partial).map((stretch, at) => ({
+        ...lineLook(plot, colour),
+        id: `${at} ${name}`,
+        name,
+        data: stretch.values,
+        lineStyle: { width: lineWidth(plot), type: stretch.dashed ? [3, 4] : "solid" },
+      })),
+    ),
   };
+}
+
+function lineLook(plot: Plot, colour: string) {
+  return {
+    type: "line",
+    color: colour,
+    symbol: "circle",
+    symbolSize: 6,
+    showSymbol: plot.axis.length === 1,
+    ...(plot.series.length === 1 ? { areaStyle: { opacity: 0.12 } } : {}),
+    emphasis: { focus: "series", lineStyle: { width: lineWidth(plot) } },
+    blur: { lineStyle: { opacity: 0.2 } },
+  };
+}
+
+// Many lines need less weight each.
+function lineWidth(plot: Plot): number {
+  return plot.series.length > 3 ? 1.75 : 2;
 }
 
 function barOption(drawing: Drawing, lying: boolean): EChartsCoreOption {
@@ -229,7 +243,7 @@ function axisTip({ chart, plot, grain, colours }: Drawing, points: Point[]): HTM
   const name = plot.axis[at] ?? "";
   const title = chart.kind === "line" ? formatDay(name, grain) : name;
   const single = plot.series.length === 1;
-  const values = points.map(({ seriesName }) => {
+  const values = [...new Set(points.map(({ seriesName }) => seriesName))].map((seriesName) => {
     const series = plot.series.findIndex((candidate) => candidate.name === seriesName);
     const value = plot.series[series]?.values[at] ?? null;
     return { value, name: seriesName, colour: colours[single && chart.kind !== "line" ? at : series] ?? "" };

@@ -2,9 +2,9 @@
 
 import { useId, useState } from "preact/hooks";
 import type { ApiError, Chart, ChartData } from "../api";
-import { changeOf, daysBetween, formatValue, plural, previousStart } from "../format";
+import { changeOf, daysBetween, formatValue, plural, previousStart, toDay } from "../format";
 import type { Slots } from "../palette";
-import { isEmpty, partialBuckets, totalOf } from "../series";
+import { isEmpty, partialEnds, totalOf } from "../series";
 import { DataTable } from "../chart/table";
 import { Drawn } from "./drawn";
 import { plotOf } from "./charts";
@@ -196,13 +196,13 @@ function sourceText(chart: Chart, data: ChartData): string {
 /** caption says what a reader would otherwise misread: the grain, cut-off weeks, what was summed. */
 export function caption(chart: Chart, data: ChartData): string {
   const parts: string[] = [];
+  const plot = plotOf(chart, data);
   if (chart.kind === "line" && data.grain !== null) {
     parts.push({ day: "by day", week: "by week, from Monday", month: "by month" }[data.grain]);
-    const partial = partialBuckets(data.from, data.to, data.grain);
-    if (partial === "both") parts.push(`first and last ${data.grain} incomplete`);
-    else if (partial !== "") parts.push(`${partial} ${data.grain} incomplete`);
+    const partial = partialEnds(plot.axis, data, toDay(new Date()));
+    if (partial === "both") parts.push(`first and last ${data.grain} incomplete (dashed)`);
+    else if (partial !== "") parts.push(`${partial} ${data.grain} incomplete (dashed)`);
   }
-  const plot = plotOf(chart, data);
   const shown = chart.kind === "pie" ? plot.axis : plot.series.map(({ name }) => name);
   if (plot.rest) parts.push(`the ${shown.length - 1} largest; the rest is summed as “${shown.at(-1)}”`);
   if (data.truncated) parts.push("more rows than are shown");
