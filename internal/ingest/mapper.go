@@ -23,6 +23,9 @@ const (
 	maxText   = 1 << 20
 	maxDepth  = 64
 	maxFields = 1000
+	// exportRoom is what an export may add to a record (its identity, columns that were taken out of others), so that
+	// what was imported once can be imported again.
+	exportRoom = 16 << 10
 )
 
 // mapper makes rows of records. It is used by one goroutine.
@@ -148,6 +151,9 @@ func (m *mapper) fill(it Item) (*record, error) {
 	}
 	if err := m.read(d, it); err != nil {
 		return nil, err
+	}
+	if most := MaxRecord - exportRoom; len(it.Raw) > most && !d.stored {
+		return nil, fmt.Errorf("the record is %d bytes long; at most %d are kept", len(it.Raw), most)
 	}
 	return d.record, m.complete(d)
 }
