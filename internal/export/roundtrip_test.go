@@ -106,6 +106,26 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// A record as large as an import takes it grows by its identity and what was lifted out of it.
+func TestLargestRecord(t *testing.T) {
+	db, other := open(t), open(t)
+	lengths := map[int]bool{8<<20 - 16<<10: true, 8<<20 - 16<<10 + 1: false}
+	for size, kept := range lengths {
+		head, tail := `{"category":"performance_metrics","metric_type":"t","timestamp":"2026-01-02T03:04:05Z","details":{"function":"f","x":"`, `"}}`
+		text := head + strings.Repeat("x", size-len(head)-len(tail)) + tail
+		if rep := bring(t, db, text, 0); rep.Inserted == 1 != kept {
+			t.Fatalf("a record of %d bytes: %+v", size, rep)
+		}
+	}
+	for i, format := range []string{"metrics-json", "ndjson"} {
+		rep := all(t, other, written(t, db, format, Options{}), 1+i)
+		if rep.Read != 1 || rep.Inserted != int64(1-i) {
+			t.Errorf("%s: %+v", format, rep.Counts)
+		}
+	}
+	same(t, db, other)
+}
+
 func TestRoundTripPacked(t *testing.T) {
 	db := everything(t, 500)
 	for _, format := range []string{"metrics-json", "ndjson"} {

@@ -300,15 +300,18 @@ func TestDeepNesting(t *testing.T) {
 	}
 }
 
-// A record near the limit goes through whole; a larger one ends the file, and what stands before it is kept.
+// A record near the limit goes through whole; one that an export would push over it is rejected; a larger one ends the
+// file, and what stands before it is kept.
 func TestRecordSize(t *testing.T) {
 	b := newBase(t)
 	sized := func(n int) string {
 		head := `{"pattern":"p","error":"big","timestamp":"2026-01-02","x":"`
 		return head + strings.Repeat("x", n-len(head)-2) + `"}`
 	}
-	rep := b.loadAs(`{"bugs":[`+bug("")+`,`+sized(ingest.MaxRecord-16)+`,`+bug(`,"line":1`)+`]}`, ingest.Options{Source: "fits"})
+	rep := b.loadAs(`{"bugs":[`+bug("")+`,`+sized(ingest.MaxRecord-16<<10)+`,`+bug(`,"line":1`)+`]}`, ingest.Options{Source: "fits"})
 	want(t, rep, 3, 0, 0)
+	rep = b.loadAs(`{"bugs":[`+bug("")+`,`+sized(ingest.MaxRecord-16)+`,`+bug(`,"line":1`)+`]}`, ingest.Options{Source: "no room"})
+	want(t, rep, 2, 0, 1)
 	rep, err := b.try(`{"bugs":[`+bug("")+`,`+sized(ingest.MaxRecord+16)+`,`+bug(`,"line":1`)+`]}`, ingest.Options{Source: "too large"})
 	fails(t, err, fault.Invalid, "a record is larger than 8 MiB", ":1:")
 	want(t, rep, 1, 0, 0)
