@@ -204,7 +204,15 @@ function lyingAxis(names: string[], look: Look) {
     inverse: true,
     axisLine: { show: false },
     axisTick: { show: false },
-    axisLabel: { color: look.text, inside: true, margin: 0, verticalAlign: "bottom", padding: [0, 0, 9, 0] },
+    axisLabel: {
+      color: look.text,
+      inside: true,
+      margin: 0,
+      verticalAlign: "bottom",
+      padding: [0, 0, 9, 0],
+      overflow: "truncate",
+      width: 280,
+    },
     z: 10,
   };
 }

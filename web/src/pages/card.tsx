@@ -133,7 +133,7 @@ function TotalChange({ chart, data, value, since }: TotalProps & { data: ChartDa
   if (data.previous === null || data.from === null || data.to === null) return <span>in all</span>;
   // Half a period of data against a whole one would look like a rise.
   if (since !== null && since > previousStart(data.from, data.to)) {
-    return <span>no full {plural(daysBetween(data.from, data.to), "day", "days")} before</span>;
+    return <span>no full period before</span>;
   }
   const before = totalOf(chart, data, data.previous);
   if (before === null || value === null) return <span>no data in the period before</span>;

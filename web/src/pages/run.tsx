@@ -60,7 +60,7 @@ function RunBody({ run }: { run: Loaded<ImportDetail> }) {
             <h2 class="card-title" id="notes">
               Notes
             </h2>
-            <p class="card-lead">What was read differently from how it was written, because its meaning is certain.</p>
+            <p class="card-lead">What was read in another way than it was written, and what was passed over.</p>
             <ul class="notes">
               {notes.map((note) => (
                 <li key={note}>{note}</li>
