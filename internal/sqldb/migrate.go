@@ -14,9 +14,10 @@ import (
 
 // Migrations are not written down a second time: version n of the schema is whatever the tables declare Since n.
 
-// versions is the table that remembers which steps were applied.
+// versions is the table that remembers which steps were applied. It marks a database as ours, so its name must not be
+// that of other programs' tables; schema_migrations is in many.
 func versions() *metric.Table {
-	return &metric.Table{Name: "schema_migrations", Columns: []metric.Column{
+	return &metric.Table{Name: "feedback_loop_versions", Columns: []metric.Column{
 		{Name: "version", Type: metric.Int, Required: true},
 		{Name: "applied_at", Type: metric.Time, Required: true},
 	}, Identity: []string{"version"}}
@@ -73,7 +74,7 @@ func (tx *Tx) version() (int, error) {
 		return 0, tx.db.foreign(names)
 	}
 	var v sql.NullInt64
-	err = tx.Row(tx.Statement("SELECT MAX(version) FROM schema_migrations"), &v)
+	err = tx.Row(tx.Statement("SELECT MAX(version) FROM "+versions().Name), &v)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}

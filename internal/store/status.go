@@ -29,7 +29,7 @@ type CategoryCount struct {
 func (s *Store) Status(ctx context.Context, org int64) (out Status, err error) {
 	defer fault.Op(&err, "read the status")
 	out.Engine = s.db.Engine().Name()
-	if err := s.db.Row(ctx, s.db.Statement("SELECT MAX(version) FROM schema_migrations"), &out.SchemaVersion); err != nil {
+	if err := s.db.Row(ctx, s.db.Statement("SELECT MAX(version) FROM feedback_loop_versions"), &out.SchemaVersion); err != nil {
 		return out, err
 	}
 	if out.Categories, err = s.Events(ctx, org); err != nil {

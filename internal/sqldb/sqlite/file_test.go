@@ -211,6 +211,46 @@ func TestForeignLog(t *testing.T) {
 	}
 }
 
+// TestForeignInLog has all of the other program's tables in the log alone, where the header does not show them, so
+// that only the look inside can tell. One table is called as that of our versions was, and by many others is.
+func TestForeignInLog(t *testing.T) {
+	for _, table := range []string{"customers", "schema_migrations"} {
+		path := filepath.Join(t.TempDir(), "other.db")
+		other := raw(t, path)
+		defer other.Close()
+		for _, s := range []string{"PRAGMA journal_mode = WAL", "CREATE TABLE " + table + " (version BIGINT PRIMARY KEY, applied_at TEXT)",
+			"INSERT INTO " + table + " VALUES (1, '')"} {
+			if _, err := other.ExecContext(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := fingerprint(t, path)
+		db, err := try(t.Context(), uriOf(path), true)
+		if err != nil {
+			t.Fatalf("the header shows what it should not: %v", err)
+		}
+		_, err = db.Version(t.Context())
+		wantFault(t, err, fault.Conflict, table)
+		wantFault(t, migrate(t, db), fault.Conflict, "other.db")
+		closed(t, db)
+		if after := fingerprint(t, path); after != before {
+			t.Errorf("changed:\n%s\n%s", before, after)
+		}
+	}
+}
+
+// TestNewerHeader is refused by the look at the file, before SQLite has it.
+func TestNewerHeader(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "metrics.db")
+	fill(t, path, 1)
+	before := fingerprint(t, path)
+	_, err := sqldb.Open(t.Context(), []sqldb.Engine{sqlite.Engine{}}, uriOf(path), sqldb.Options{Version: metric.SchemaVersion - 1})
+	wantFault(t, err, fault.Conflict, "schema version")
+	if after := fingerprint(t, path); after != before {
+		t.Errorf("changed:\n%s\n%s", before, after)
+	}
+}
+
 // sample is the content of a sound database of some hundred pages.
 func sample(t *testing.T) []byte {
 	t.Helper()

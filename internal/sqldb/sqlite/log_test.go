@@ -113,9 +113,9 @@ func TestPragmas(t *testing.T) {
 		t.Errorf("%d readers and %d writers", readers, pool.Write.Stats().MaxOpenConnections)
 	}
 	for range readers {
-		wantPragmas(t, pool.Read, both, map[string]string{"query_only": "1", "cache_size": "-4000"})
+		wantPragmas(t, pool.Read, both, map[string]string{"query_only": "1"})
 	}
-	wantPragmas(t, pool.Write, both, map[string]string{"query_only": "0", "cache_size": "-20000"})
+	wantPragmas(t, pool.Write, both, map[string]string{"query_only": "0"})
 }
 
 // wantPragmas takes a connection and keeps it, so that the next one is another.
