@@ -66,8 +66,8 @@ func (e *listEncoder) close(b []byte, _ *table) []byte { return append(b, "\n]".
 
 func (e *listEncoder) end(b []byte) []byte { return append(b, "}\n"...) }
 
-// lineEncoder writes NDJSON: one record a line. The name of its category stands first, so that the import recognises the format by
-// the beginning of a long line.
+// lineEncoder writes NDJSON: one record a line. The name of its category stands first, so that the import recognises
+// the format by the beginning of a long line.
 type lineEncoder struct{ unframed }
 
 func (*lineEncoder) row(b []byte, t *table) ([]byte, error) {

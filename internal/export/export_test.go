@@ -1,0 +1,338 @@
+package export
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/feedback-loop/feedback-loop/internal/fault"
+	"github.com/feedback-loop/feedback-loop/internal/metric"
+	"github.com/feedback-loop/feedback-loop/internal/sqldb"
+)
+
+func bug(pattern, repository, at string) string {
+	return fmt.Sprintf(`{"category":"bugs","pattern":%q,"error":"x","repository":%q,"timestamp":%q}`+"\n", pattern, repository, at)
+}
+
+// patterns lists the patterns of the exported bugs, and says what else was exported.
+func patterns(t *testing.T, db *sqldb.DB, o Options) string {
+	t.Helper()
+	var got []string
+	for line := range strings.Lines(written(t, db, "ndjson", o)) {
+		_, rest, _ := strings.Cut(line, `"pattern":"`)
+		p, _, _ := strings.Cut(rest, `"`)
+		got = append(got, p)
+	}
+	return strings.Join(got, " ")
+}
+
+func TestOptionsChooseRows(t *testing.T) {
+	db := open(t)
+	all(t, db, bug("a", "acme/shop", "2026-01-01T23:59:59.999999Z")+bug("b", "acme/shop", "2026-01-02T00:00:00Z")+
+		bug("c", "", "2026-01-02T23:59:59.999999Z")+bug("d", "acme/SHOP", "2026-01-03T00:00:00Z")+
+		`{"category":"code_reviews","pattern":"r","issue_type":"i","severity":"low","timestamp":"2026-01-02T00:00:00Z"}`, 0)
+	name := func(s string) *string { return &s }
+	bugs, reviews := metric.ByName("bugs"), metric.ByName("code_reviews")
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{}, "a b c d r"},
+		{Options{Categories: []*metric.Category{reviews, bugs, reviews}}, "a b c d r"},
+		{Options{Categories: []*metric.Category{reviews}}, "r"},
+		{Options{Categories: []*metric.Category{metric.ByName("llm_calls")}}, ""},
+		{Options{Repository: name("acme/shop")}, "a b"},
+		{Options{Repository: name("")}, "c r"},
+		{Options{Repository: name("' OR 1=1 --")}, ""},
+		{Options{From: date("2026-01-02")}, "b c d r"},
+		{Options{To: date("2026-01-02")}, "a"},
+		{Options{From: date("2026-01-02"), To: date("2026-01-03")}, "b c r"},
+		{Options{From: date("2026-01-02"), To: date("2026-01-03"), Repository: name("acme/shop")}, "b"},
+		{Options{From: date("2027-01-02")}, ""},
+	} {
+		if got := patterns(t, db, c.o); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.o, got, c.want)
+		}
+	}
+}
+
+func TestOnlyOneOrganisation(t *testing.T) {
+	db := open(t)
+	all(t, db, bug("ours", "", "2026-01-01")+bug("theirs", "", "2026-01-02"), 0)
+	exec(t, db, "UPDATE metrics_bugs SET organization_id = 2 WHERE pattern = ?", "theirs")
+	if got := patterns(t, db, Options{}); got != "ours" {
+		t.Errorf("organisation 1 sees %q", got)
+	}
+}
+
+func exec(t testing.TB, db *sqldb.DB, stmt string, args ...any) {
+	t.Helper()
+	err := db.Write(context.Background(), func(tx *sqldb.Tx) error {
+		_, err := tx.Exec(tx.Statement(stmt, args...))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fill makes bugs up to this number of one bug, by doubling.
+func fill(t testing.TB, db *sqldb.DB, doublings int) {
+	t.Helper()
+	all(t, db, bug("p", "", "2026-01-01"), 0)
+	names := strings.Join(metric.ByName("bugs").Layout().Names(), ", ")
+	values := strings.Replace(names, "event_key", "lower(hex(randomblob(16)))", 1)
+	for range doublings {
+		exec(t, db, "INSERT INTO metrics_bugs ("+names+") SELECT "+values+" FROM metrics_bugs")
+	}
+}
+
+func TestGapsBetweenIds(t *testing.T) {
+	db := open(t)
+	fill(t, db, 14)
+	exec(t, db, "DELETE FROM metrics_bugs WHERE id % 5000 > 3")
+	exec(t, db, "UPDATE metrics_bugs SET id = id + 4000000000000 WHERE id > 8000")
+	got := strings.Count(written(t, db, "ndjson", Options{}), "\n")
+	if want := len(rows(t, db, metric.ByName("bugs").Layout(), "id")); got != want || want < 10 {
+		t.Errorf("%d rows, want %d", got, want)
+	}
+}
+
+// watcher looks at every write.
+type watcher struct {
+	write func(p []byte) error
+	bytes int
+}
+
+func (w *watcher) Write(p []byte) (int, error) {
+	w.bytes += len(p)
+	return len(p), w.write(p)
+}
+
+func run(t *testing.T, db *sqldb.DB, w io.Writer, o Options) []Count {
+	t.Helper()
+	o.Organization = 1
+	counts, err := Write(context.Background(), db, w, named(t, "ndjson"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counts
+}
+
+func TestMemoryDoesNotGrowWithTheDatabase(t *testing.T) {
+	db := open(t)
+	fill(t, db, 17)
+	var before, now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var peak uint64
+	largest := 0
+	w := &watcher{write: func(p []byte) error {
+		largest = max(largest, len(p))
+		runtime.GC()
+		runtime.ReadMemStats(&now)
+		peak = max(peak, now.HeapAlloc)
+		return nil
+	}}
+	if counts := run(t, db, w, Options{}); counts[0].Rows != 1<<17 {
+		t.Fatalf("%v", counts)
+	}
+	if w.bytes < 25<<20 {
+		t.Fatalf("%d bytes are too few to show anything", w.bytes)
+	}
+	if used := int64(peak) - int64(before.HeapAlloc); used > 6<<20 {
+		t.Errorf("an export of %d MiB held %d KiB", w.bytes>>20, used>>10)
+	}
+	if largest > pageBytes+4096 {
+		t.Errorf("a page has %d bytes", largest)
+	}
+}
+
+func TestPagesOfLargeRowsEndEarly(t *testing.T) {
+	db := open(t)
+	large := strings.Repeat("x", 700_000)
+	for i := range 20 {
+		all(t, db, strings.Replace(bug("p", "", fmt.Sprintf("2026-01-%02d", i+1)), `"x"`, `"`+large+`"`, 1), i)
+	}
+	w := &watcher{write: func(p []byte) error {
+		if len(p) > pageBytes+len(large)+1000 {
+			return fmt.Errorf("a page has %d bytes", len(p))
+		}
+		return nil
+	}}
+	if counts := run(t, db, w, Options{}); counts[0].Rows != 20 {
+		t.Errorf("%v", counts)
+	}
+}
+
+// A reader of the output may take its time: no statement is open while it does, so that SQLite's log can be emptied.
+func TestSlowReaderHoldsNoSnapshot(t *testing.T) {
+	db := open(t)
+	fill(t, db, 14)
+	other, err := sql.Open("sqlite", db.Where())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	pages := 0
+	w := &watcher{write: func([]byte) error {
+		pages++
+		var busy, log, done int
+		err := other.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &done)
+		if err == nil && busy != 0 {
+			err = errors.New("a statement is open during the write")
+		}
+		return err
+	}}
+	if run(t, db, w, Options{}); pages < 4 {
+		t.Errorf("only %d pages", pages)
+	}
+}
+
+func TestRowsStoredMeanwhileAreLeftOut(t *testing.T) {
+	db := open(t)
+	fill(t, db, 13)
+	added := 0
+	w := &watcher{write: func([]byte) error {
+		added++
+		all(t, db, bug("new", "", "2026-02-01"), added)
+		return nil
+	}}
+	if counts := run(t, db, w, Options{}); counts[0].Rows != 1<<13 || added < 2 {
+		t.Errorf("%v, and %d were added", counts, added)
+	}
+}
+
+func TestProgressReachesTheTotal(t *testing.T) {
+	db := open(t)
+	all(t, db, events(t, 2000), 0)
+	var last, total int64
+	counts := run(t, db, io.Discard, Options{Progress: func(d, n int64) {
+		if d <= last || d > n || total != 0 && n != total {
+			t.Errorf("%d of %d after %d of %d", d, n, last, total)
+		}
+		last, total = d, n
+	}})
+	var rows int64
+	for i, c := range counts {
+		rows += c.Rows
+		if c.Category != metric.Catalogue()[i].Name {
+			t.Errorf("count %d is of %s", i, c.Category)
+		}
+	}
+	if last != 2000 || total != 2000 || rows != 2000 {
+		t.Errorf("%d of %d, %d rows", last, total, rows)
+	}
+}
+
+func TestWriteStopsAtErrors(t *testing.T) {
+	db := open(t)
+	fill(t, db, 13)
+	full := errors.New("no space left")
+	calls := 0
+	_, err := Write(context.Background(), db, &watcher{write: func([]byte) error {
+		calls++
+		return full
+	}}, named(t, "csv"), Options{Organization: 1})
+	if !errors.Is(err, full) || fault.KindOf(err) != fault.Unavailable || calls != 1 {
+		t.Errorf("after %d writes: %v", calls, err)
+	}
+	ctx, stop := context.WithCancelCause(context.Background())
+	why := errors.New("the user has had enough")
+	_, err = Write(ctx, db, &watcher{write: func([]byte) error {
+		stop(why)
+		return nil
+	}}, named(t, "metrics-json"), Options{Organization: 1})
+	if !errors.Is(err, why) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if _, err = Write(ctx, db, &bytes.Buffer{}, named(t, "csv"), Options{Organization: 1}); !errors.Is(err, why) {
+		t.Errorf("interrupted before it began: %v", err)
+	}
+}
+
+// What no import writes may stand in the database nevertheless. JSON that could not be read back is not written.
+func TestRowsThatJSONCannotHold(t *testing.T) {
+	for set, want := range map[string]string{
+		"error = CAST(x'ff' AS TEXT)":     "metrics_bugs, row 1: error cannot be exported: holds bytes that are not UTF-8",
+		"extra = '{'":                     "metrics_bugs, row 1: extra cannot be exported: is no JSON",
+		"extra = CAST(x'22ff22' AS TEXT)": "metrics_bugs, row 1: extra cannot be exported: is no JSON",
+	} {
+		db := open(t)
+		all(t, db, bug("p", "", "2026-01-01"), 0)
+		exec(t, db, "UPDATE metrics_bugs SET "+set)
+		for _, format := range []string{"metrics-json", "ndjson"} {
+			_, err := Write(context.Background(), db, io.Discard, named(t, format), Options{Organization: 1})
+			if fault.KindOf(err) != fault.Invalid || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%s: %v", set, err)
+			}
+		}
+		if !strings.Contains(written(t, db, "csv", Options{}), "p,") {
+			t.Errorf("%s: not in the CSV", set)
+		}
+	}
+	db := open(t)
+	all(t, db, `{"category":"llm_calls","success":true,"timestamp":"2026-01-01"}`, 0)
+	exec(t, db, "UPDATE metrics_llm_calls SET duration = ?, extra = ?", math.Inf(1), "{ \"a\":\n1 }")
+	_, err := Write(context.Background(), db, io.Discard, named(t, "ndjson"), Options{Organization: 1})
+	if err == nil || !strings.Contains(err.Error(), "metrics_llm_calls, row 1: duration cannot be exported: is no finite number") {
+		t.Errorf("infinity: %v", err)
+	}
+	exec(t, db, "UPDATE metrics_llm_calls SET duration = NULL")
+	if text := written(t, db, "ndjson", Options{}); strings.Count(text, "\n") != 1 || !strings.Contains(text, `"extra":{"a":1}`) {
+		t.Errorf("JSON over two lines: %q", text)
+	}
+}
+
+// Every page is one step along the ids, whatever is filtered and whatever index is there.
+func TestPagesFollowTheIds(t *testing.T) {
+	db := open(t)
+	all(t, db, events(t, 2000), 0)
+	exec(t, db, "ANALYZE")
+	repository := "ml-platform"
+	for _, o := range []Options{{}, {Repository: &repository}, {From: date("2026-06-01")}, {To: date("2026-06-02")},
+		{Repository: &repository, From: date("2026-06-01"), To: date("2026-06-02")}} {
+		x := &job{db: db, o: o}
+		for _, c := range metric.Catalogue() {
+			st := x.query(newTable(c), 1, 4096)
+			var plan []string
+			err := db.Query(context.Background(), db.Statement("EXPLAIN QUERY PLAN "+st.String(), st.Args()...), func(r *sql.Rows) error {
+				var a, b, d any
+				var detail string
+				err := r.Scan(&a, &b, &d, &detail)
+				plan = append(plan, detail)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(plan) != 1 || !strings.Contains(plan[0], "INTEGER PRIMARY KEY (rowid>? AND rowid<?)") {
+				t.Errorf("%s, %+v: %q", c.Name, o, plan)
+			}
+		}
+	}
+}
+
+func BenchmarkWrite(b *testing.B) {
+	db := open(b)
+	all(b, db, events(b, 50_000), 0)
+	for _, f := range Formats() {
+		b.Run(f.Name, func(b *testing.B) {
+			for b.Loop() {
+				start := time.Now()
+				if _, err := Write(context.Background(), db, io.Discard, f, Options{Organization: 1}); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(50_000/time.Since(start).Seconds(), "rows/s")
+			}
+		})
+	}
+}
