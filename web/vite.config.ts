@@ -1,8 +1,22 @@
+import { readFileSync } from "node:fs";
 import { defineConfig } from "vite";
+import type { Plugin } from "vite";
+
+// The licence of the font has to go along with it; build.license sees only scripts.
+function fontLicence(): Plugin {
+  const source = readFileSync(new URL("node_modules/@fontsource-variable/inter/LICENSE", import.meta.url), "utf8");
+  return {
+    name: "font-licence",
+    generateBundle() {
+      this.emitFile({ type: "asset", fileName: "licenses-font.txt", source });
+    },
+  };
+}
 
 // The build goes into the Go package that embeds it. public/.gitkeep is copied along, because the
 // folder is emptied first and Go's embed directive needs it to exist in a fresh clone.
 export default defineConfig({
+  plugins: [fontLicence()],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     outDir: "../internal/ui/dist",
