@@ -2,10 +2,9 @@ package dashboard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
-	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
 )
 
@@ -35,13 +34,13 @@ func (x *Chart) Rollup() bool {
 
 // Tables names the tables that the query reads.
 func (x *Chart) Tables(q Query) string {
-	raw := q.Raw || !x.Rollup()
-	if !raw {
-		return metric.Daily().Name
-	}
 	var names []string
 	for _, s := range x.sources {
-		names = append(names, s.table(raw))
+		for _, p := range x.spans(q) {
+			if t := s.table(p.kept); !slices.Contains(names, t) {
+				names = append(names, t)
+			}
+		}
 	}
 	return strings.Join(names, ", ")
 }
@@ -59,7 +58,7 @@ func (x *Chart) Ranked() bool { return x.Limit > 0 || x.Category != "" && x.Seri
 
 // Statement compiles the chart. The columns of the answer are those of Columns, then the rank if the chart is Ranked.
 func (x *Chart) Statement(g sqldb.Grammar, q Query) *sqldb.Statement {
-	c := compiler{x: x, s: sqldb.NewStatement(g, ""), g: g, q: q, raw: q.Raw || !x.Rollup()}
+	c := compiler{x: x, s: sqldb.NewStatement(g, ""), g: g, q: q}
 	if x.Ranked() {
 		c.ranked()
 	} else {
@@ -87,11 +86,10 @@ func (x *Chart) Span(g sqldb.Grammar, q Query) *sqldb.Statement {
 // compiler writes one statement. Inside it the columns are called t (time), c (category), s (series), n (rank) and
 // p1, p2, ... (additive parts of the measures).
 type compiler struct {
-	x   *Chart
-	s   *sqldb.Statement
-	g   sqldb.Grammar
-	q   Query
-	raw bool
+	x *Chart
+	s *sqldb.Statement
+	g sqldb.Grammar
+	q Query
 }
 
 // keys lists the grouping columns.
@@ -227,82 +225,84 @@ func (c *compiler) order(column string) {
 
 // events writes the rows of every source, with the columns that are grouped and summed.
 func (c *compiler) events() {
-	for i, src := range c.x.sources {
-		if i > 0 {
-			c.s.Add(" UNION ALL ")
+	union := ""
+	for _, src := range c.x.sources {
+		for _, p := range c.x.spans(c.q) {
+			c.s.Add(union)
+			c.source(src, p)
+			union = " UNION ALL "
 		}
-		c.source(src)
 	}
 }
 
-func (c *compiler) source(src source) {
+func (c *compiler) source(src source, p span) {
 	c.s.Add("SELECT ")
 	comma := ""
 	column := func(e expr, as string) {
 		c.s.Add(comma+e.sql+" AS "+as, e.args...)
 		comma = ", "
 	}
+	raw := p.kept == rawRows
 	if c.x.Time != "" {
-		column(expr{sql: c.g.Bucket(c.q.Grain, c.day(src))}, "t")
+		column(expr{sql: c.bucket(src, p)}, "t")
 	}
 	if c.x.Category != "" {
-		column(src.dimension(c.x.Category, c.raw), "c")
+		column(src.dimension(c.x.Category, raw), "c")
 	}
 	if c.x.Series != "" {
-		column(src.dimension(c.x.Series, c.raw), "s")
+		column(src.dimension(c.x.Series, raw), "s")
 	}
 	n := 0
 	for i := range c.x.Measures {
-		for _, p := range c.x.Measures[i].parts(src, c.raw) {
+		for _, part := range c.x.Measures[i].parts(src, raw) {
 			n++
-			column(p, fmt.Sprintf("p%d", n))
+			column(part, fmt.Sprintf("p%d", n))
 		}
 	}
-	c.s.Add(" FROM " + src.table(c.raw))
-	c.where(src)
+	c.s.Add(" FROM " + src.table(p.kept))
+	c.where(src, p)
 }
 
-func (c *compiler) day(src source) string {
-	if c.raw {
-		return c.g.Day(src.Table.Columns[src.Time].Name)
+func (c *compiler) bucket(src source, p span) string {
+	at := src.time(p.kept)
+	switch p.kept {
+	case rawRows:
+		return c.g.Bucket(c.q.Grain, c.g.Day(at))
+	case byDay:
+		return c.g.Bucket(c.q.Grain, at)
+	default:
+		return at
 	}
-	return "day"
 }
 
-// where limits the rows to the organisation, the window, the repository and the chart's own filters. In the rollup
-// the conditions follow its key.
-func (c *compiler) where(src source) {
+// where limits the rows to the organisation, the span, the repository and the chart's own filters. In the rollups the
+// conditions follow the key.
+func (c *compiler) where(src source, p span) {
 	c.s.Add(" WHERE organization_id = ?", c.q.Organization)
-	if !c.raw {
+	if p.kept != rawRows {
 		c.s.Add(" AND metric_type = ?", src.Name)
 	}
-	c.window(src)
+	if at := src.time(p.kept); !p.Bounded() {
+		// everything
+	} else if p.kept == rawRows {
+		c.s.Add(" AND "+at+" >= ? AND "+at+" < ?", p.From, p.To.AddDate(0, 0, 1))
+	} else {
+		c.s.Add(" AND "+at+" >= ? AND "+at+" <= ?", p.From.Format(sqldb.DateLayout), p.To.Format(sqldb.DateLayout))
+	}
 	if c.q.Repository != nil {
 		c.s.Add(" AND repository = ?", *c.q.Repository)
 	}
 	for _, f := range c.x.Filters {
-		c.filter(src, f)
+		c.filter(src, f, p.kept == rawRows)
 	}
 }
 
-func (c *compiler) window(src source) {
-	w := c.q.Window
-	switch {
-	case !w.Bounded():
-	case c.raw:
-		at := src.Table.Columns[src.Time].Name
-		c.s.Add(" AND "+at+" >= ? AND "+at+" < ?", w.From, w.To.Add(24*time.Hour))
-	default:
-		c.s.Add(" AND day >= ? AND day <= ?", w.From.Format(sqldb.DateLayout), w.To.Format(sqldb.DateLayout))
-	}
-}
-
-func (c *compiler) filter(src source, f Filter) {
+func (c *compiler) filter(src source, f Filter, raw bool) {
 	op, values := " IN (", f.Is
 	if len(f.Not) > 0 {
 		op, values = " NOT IN (", f.Not
 	}
-	e := src.dimension(f.Dimension, c.raw)
+	e := src.dimension(f.Dimension, raw)
 	args := e.args
 	for _, v := range values {
 		args = append(args, v)

@@ -45,7 +45,7 @@ dashboards:
 |---|---|
 | datasets | one or more of the datasets below; several are added up |
 | measures | numbers; each has exactly one of ` + "`total: occurrences`, `total: row_count`, `sum: MEASURE`, `average: MEASURE`, `share: {DIMENSION: VALUE}`" + ` (the part of all occurrences that has the value), and may have name, label and format (integer, decimal, percent, duration_ms, bytes) |
-| time | width of the time buckets of a line chart: day, week, month, or auto (days up to 100 days, weeks up to two years, else months) |
+| time | width of the time buckets of a line chart: day, week, month, or auto (days up to a span of 45 days, weeks up to two years, else months) |
 | category | dimension on the category axis of pie, bar and hbar |
 | series | dimension that splits the lines, or stacks the bars |
 | filters | list of ` + "`{dimension: D, is: [VALUES]}` or `{dimension: D, not: [VALUES]}`" + `; the empty text is a missing value |
@@ -60,8 +60,8 @@ dashboards:
 
 ## Datasets
 
-A chart that uses only dimensions of the rollup is read from metrics_daily, whatever the number of events; one that uses others
-is read from the events themselves. repository and metric_type (the dataset's name) are dimensions of every dataset.
+A chart that uses only dimensions of the rollup is read from metrics_daily, for long spans from metrics_monthly, whatever the number
+of events; one that uses others is read from the events themselves. repository and metric_type (the dataset's name) are dimensions of every dataset.
 
 | dataset | measures | dimensions in the rollup | further dimensions |
 |---|---|---|---|
@@ -79,7 +79,7 @@ func (c *Catalogue) WriteReference(w io.Writer) error {
 	}
 	b.WriteString("\n## Charts\n\n| id | title | kind | what it shows | read from |\n|---|---|---|---|---|\n")
 	for _, x := range c.charts {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", x.ID, x.Title, x.Kind, x.Description, x.Tables(Query{}))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", x.ID, x.Title, x.Kind, x.Description, map[bool]string{true: "rollups", false: "events"}[x.Rollup()])
 	}
 	b.WriteString("\n## Dashboards\n")
 	for _, d := range c.dashboards {

@@ -111,12 +111,28 @@ func (s source) total(name string, raw bool) expr {
 	return expr{sql: "1"}
 }
 
-// table is where the numbers come from.
-func (s source) table(raw bool) string {
-	if raw {
+// table is where the numbers of a span are kept.
+func (s source) table(k kept) string {
+	switch k {
+	case rawRows:
 		return s.Table.Name
+	case byDay:
+		return metric.Daily().Name
+	default:
+		return metric.Monthly().Name
 	}
-	return metric.Daily().Name
+}
+
+// time is the column of the table that says when.
+func (s source) time(k kept) string {
+	switch k {
+	case rawRows:
+		return s.Table.Columns[s.Time].Name
+	case byDay:
+		return "day"
+	default:
+		return "month"
+	}
 }
 
 // offers lists the dimensions for messages and the reference: those of the rollup first.

@@ -94,6 +94,18 @@ var daily = sync.OnceValue(func() *Table {
 	return t
 })
 
+// Monthly is metrics_monthly: the parts of Daily added up per month, for questions about long spans.
+func Monthly() *Table { return monthly() }
+
+var monthly = sync.OnceValue(func() *Table {
+	t := &Table{Name: "metrics_monthly", Since: 1,
+		Doc:     "Monthly totals per metric type and dimensions: metrics_daily added up per month.",
+		Columns: slices.Clone(Daily().Columns)}
+	t.Columns[t.Position("day")] = Column{Name: "month", Type: Date, Required: true, Doc: "First day of the month in UTC."}
+	t.Identity = t.Names()[:DailyKey()]
+	return t
+})
+
 func foldedColumns() (dims, sums []Column) {
 	has := func(cols []Column, name string) bool {
 		return slices.ContainsFunc(cols, func(c Column) bool { return c.Name == name })

@@ -62,6 +62,7 @@ func Examine(ctx context.Context, db *sqldb.DB, progress func(check string)) (*D
 			f    func(*Check) error
 		}{
 			{"metrics_daily: unknown types", doc.strangers},
+			{"metrics_monthly", doc.monthly},
 			{"rollup_dirty", doc.pending},
 			{"metrics_summary", doc.summary},
 			{"pattern_effectiveness", doc.effectiveness},
@@ -281,6 +282,18 @@ func (doc *doctor) summary(c *Check) error {
 	})
 }
 
+func (doc *doctor) monthly(c *Check) error {
+	return doc.derived(c, metric.Monthly(), func(org int64) ([]metric.Row, error) {
+		var m months
+		err := doc.stored(metric.Daily(), func(row metric.Row) {
+			if row[posOrg] == org {
+				m.add(row)
+			}
+		})
+		return m.rows, err
+	})
+}
+
 func (doc *doctor) effectiveness(c *Check) error {
 	return doc.derived(c, metric.Effectiveness(), func(org int64) ([]metric.Row, error) {
 		var rows []metric.Row
@@ -384,6 +397,8 @@ func holder(t metric.Type) any {
 		return new(sql.NullFloat64)
 	case metric.Time:
 		return new(sqldb.Time)
+	case metric.Date:
+		return new(sqldb.Date)
 	default:
 		return new(sql.NullString)
 	}
@@ -402,6 +417,10 @@ func held(v any) any {
 	case *sqldb.Time:
 		if v.Valid {
 			return v.Time
+		}
+	case *sqldb.Date:
+		if *v != "" {
+			return string(*v)
 		}
 	case *sql.NullString:
 		if v.Valid {

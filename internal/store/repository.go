@@ -17,7 +17,7 @@ type Repository struct {
 func (s *Store) Repositories(ctx context.Context, org int64) (all []Repository, err error) {
 	defer fault.Op(&err, "list repositories")
 	all = []Repository{}
-	st := s.db.Statement("SELECT repository, SUM(row_count) FROM metrics_daily WHERE organization_id = ?", org)
+	st := s.db.Statement("SELECT repository, SUM(row_count) FROM metrics_monthly WHERE organization_id = ?", org)
 	inCategories(st)
 	st.Add(" GROUP BY repository ORDER BY repository")
 	err = s.db.Query(ctx, st, func(r *sql.Rows) error {

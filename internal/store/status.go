@@ -51,7 +51,7 @@ func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
 // Events gives the number of events of every category, in the order of the catalogue. It reads the rollup alone.
 func (s *Store) Events(ctx context.Context, org int64) ([]CategoryCount, error) {
 	have := map[string]int64{}
-	st := s.db.Statement("SELECT metric_type, SUM(row_count) FROM metrics_daily WHERE organization_id = ? GROUP BY metric_type", org)
+	st := s.db.Statement("SELECT metric_type, SUM(row_count) FROM metrics_monthly WHERE organization_id = ? GROUP BY metric_type", org)
 	err := s.db.Query(ctx, st, func(r *sql.Rows) error {
 		var name string
 		var n int64
