@@ -3,7 +3,6 @@ package sqldb
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -26,10 +25,13 @@ func versions() *metric.Table {
 // Migrate brings the database to the schema of these tables, one transaction per version. Several processes may
 // call it at once; a killed call leaves whole versions. A newer or foreign database is refused unchanged.
 func (db *DB) Migrate(ctx context.Context, tables []*metric.Table, target int, now time.Time) error {
+	if have, err := db.Version(ctx); err != nil || have == target {
+		return err // nothing to do, and no need to wait for whoever writes
+	}
 	for {
 		done := false
 		err := db.Write(ctx, func(tx *Tx) error {
-			have, err := tx.version()
+			have, err := db.version(tx.Query)
 			if err != nil {
 				return err
 			}
@@ -48,36 +50,28 @@ func (db *DB) Migrate(ctx context.Context, tables []*metric.Table, target int, n
 	}
 }
 
-// Version is the schema version of the database; 0 = empty. It fails for a database that holds tables of others.
-func (db *DB) Version(ctx context.Context) (v int, err error) {
-	err = db.Try(ctx, func(tx *Tx) error {
-		v, err = tx.version()
-		return err
-	})
-	return v, err
+// Version is the schema version of the database; 0 = empty. It waits for no writer. It fails for a database that
+// holds tables of others.
+func (db *DB) Version(ctx context.Context) (int, error) {
+	return db.version(func(s *Statement, scan func(*sql.Rows) error) error { return db.Query(ctx, s, scan) })
 }
 
-func (tx *Tx) version() (int, error) {
+func (db *DB) version(query func(*Statement, func(*sql.Rows) error) error) (int, error) {
 	var names []string
-	err := tx.Query(tx.Statement(tx.db.engine.UserTables()), func(r *sql.Rows) error {
+	err := query(db.Statement(db.engine.UserTables()), func(r *sql.Rows) error {
 		var n string
-		if err := r.Scan(&n); err != nil {
-			return err
-		}
+		err := r.Scan(&n)
 		names = append(names, n)
-		return nil
+		return err
 	})
 	if err != nil || len(names) == 0 {
 		return 0, err
 	}
 	if !slices.Contains(names, versions().Name) {
-		return 0, tx.db.foreign(names)
+		return 0, db.foreign(names)
 	}
 	var v sql.NullInt64
-	err = tx.Row(tx.Statement("SELECT MAX(version) FROM "+versions().Name), &v)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
-	}
+	err = query(db.Statement("SELECT MAX(version) FROM "+versions().Name), func(r *sql.Rows) error { return r.Scan(&v) })
 	return int(v.Int64), err
 }
 
