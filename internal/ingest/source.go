@@ -67,11 +67,14 @@ func (s *source) open(name string) error {
 	f, err := os.Open(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fault.New(fault.NotFound, "there is no file %s", name)
+		return fault.New(fault.NotFound, "there is no file %q", name).Try("Check the name; - stands for standard input.")
 	case errors.Is(err, fs.ErrPermission):
 		return fault.New(fault.Denied, "%s may not be read", name).Because(err).Try("Check its permissions.")
 	case err != nil:
-		return fault.New(fault.Invalid, "%s cannot be read", name).Because(err)
+		if pe, ok := errors.AsType[*fs.PathError](err); ok {
+			err = pe.Err // the name is said already
+		}
+		return fault.New(fault.Invalid, "%q cannot be read", name).Because(err).Try("Check the name.")
 	}
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
