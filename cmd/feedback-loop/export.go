@@ -28,7 +28,8 @@ const exportHelp = `Export writes the events of the database to standard output 
 
 An import of metrics-json or ndjson into an empty database gives the same rows in the same order; into the database
 that they came from it writes nothing. Each record has its event_key for that. Fields that are null are left out.
-Times are in UTC, with microseconds. Only id and organization_id are not exported.
+Times are in UTC, with microseconds. Only id and organization_id are not exported, and not what follows from events
+(rollups, summaries) nor the list of imports with their rejects.
 
 In csv the columns are named as in the database. With one --category they are its own, otherwise the first is
 "category" and the others are those of all categories together. A null is an empty cell, an empty text is "". Text
