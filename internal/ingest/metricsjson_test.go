@@ -175,7 +175,8 @@ func TestTruncatedAtEveryByte(t *testing.T) {
 	whole := strings.TrimSpace(small)
 	ends := recordEnds(t, whole)
 	for n := 1; n < len(whole); n++ {
-		rep, err := b.try(whole[:n], ingest.Options{Source: fmt.Sprint("cut-", n)})
+		// Most of them dry, which is faster: that a dry run says what an import does has a test of its own.
+		rep, err := b.try(whole[:n], ingest.Options{Source: fmt.Sprint("cut-", n), DryRun: n%16 != 0})
 		var before int64
 		for _, end := range ends {
 			if n >= end {
