@@ -3,6 +3,9 @@
 # The program is one static file: no C compiler is needed to build it.
 export CGO_ENABLED := 0
 
+# The version is in the code; asking git for one fails in a work tree of another user.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+
 # Where "make run" listens and keeps its sample data.
 ADDR      ?= 127.0.0.1:8080
 SAMPLE_DB ?= $(CURDIR)/.cache/sample.db
@@ -38,7 +41,7 @@ bench: ## measure speed and memory against other tools on this machine
 
 .PHONY: build
 build: web ## build the program with its web app into bin/
-	go build -trimpath -buildvcs=false -o $(BINARY) ./cmd/feedback-loop
+	go build -trimpath -o $(BINARY) ./cmd/feedback-loop
 
 .PHONY: web
 web: $(DIST)
