@@ -102,13 +102,13 @@ func (c *checker) add(name string, text []byte) error {
 	if err := yaml.Unmarshal(text, &node); err != nil {
 		return explain(name, err)
 	}
-	for i, at := range places(name, &node, "charts") {
-		if err := c.chart(at, f.Charts[i]); err != nil {
+	for i, x := range f.Charts {
+		if err := c.chart(place{name, line(&node, "charts", i)}, x); err != nil {
 			return err
 		}
 	}
-	for i, at := range places(name, &node, "dashboards") {
-		if err := c.dashboard(at, f.Dashboards[i]); err != nil {
+	for i, d := range f.Dashboards {
+		if err := c.dashboard(place{name, line(&node, "dashboards", i)}, d); err != nil {
 			return err
 		}
 	}
@@ -121,23 +121,17 @@ type place struct {
 	line int
 }
 
-// places gives where the items of a list at the top of the document stand.
-func places(name string, n *yaml.Node, key string) []place {
-	n = target(n)
+// line finds the line of an item in a list at the top of the document; 1 when the list came there by a merge key.
+func line(n *yaml.Node, key string, item int) int {
 	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
 		n = target(n.Content[0])
 	}
 	for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
-		if n.Content[i].Value != key {
-			continue
+		if items := target(n.Content[i+1]).Content; n.Content[i].Value == key && item < len(items) {
+			return items[item].Line
 		}
-		var all []place
-		for _, item := range target(n.Content[i+1]).Content {
-			all = append(all, place{name, item.Line})
-		}
-		return all
 	}
-	return nil
+	return 1
 }
 
 func target(n *yaml.Node) *yaml.Node {

@@ -147,6 +147,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"width", board + "    rows: [{charts: [{chart: x, width: 13}]}]", "the width of x must be 1 to 12"},
 		{"too wide", board + "    rows: [{charts: [{chart: x, width: 7}, {chart: x, width: 6}]}]", "add up to 13"},
 		{"refresh", board + "    refresh_seconds: 1", "must be 0 or at least 10"},
+		{"merged list", "<<: {charts: [{id: x}]}", `own.yaml:1: chart "x": title and description`},
 		{"alias bomb", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n", "own.yaml:1: unknown key a"},
 	}
 	for _, tt := range tests {
