@@ -61,6 +61,15 @@ func cases(t *testing.T, s Suite, all map[string]func(*testing.T, Suite)) {
 	}
 }
 
+// Rounds is how often to do again what is left to chance: n times, or fewer in a short run and under the race
+// detector, where each takes ten times as long and other processes, being alone with themselves, show it nothing.
+func Rounds(n int) int {
+	if raced || testing.Short() {
+		return max(n/5, 1)
+	}
+	return n
+}
+
 // clock is the time of everything the suite writes.
 func clock() time.Time { return time.Date(2024, 2, 29, 23, 59, 59, 123456000, time.UTC) }
 

@@ -311,10 +311,10 @@ func cancelWithin(t *testing.T, s Suite) {
 	db := s.fresh(t)
 	stray := 0
 	for n := range 40 {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n%4+1)*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n%8+1)*250*time.Microsecond)
 		err := db.Write(ctx, func(tx *sqldb.Tx) error {
 			_ = put(tx, 2*n)
-			_, _ = tx.Exec(tx.Statement("UPDATE metrics_bugs SET line = (" + slow(20000) + ")"))
+			_, _ = tx.Exec(tx.Statement("UPDATE metrics_bugs SET line = (" + slow(5000) + ")"))
 			<-ctx.Done()
 			_ = put(tx, 2*n+1)
 			return nil

@@ -19,9 +19,9 @@ func TestKilledAtWrite(t *testing.T) {
 	strace := testkit.RequireCommand(t, "strace", "strace")
 	out, err := exec.CommandContext(t.Context(), strace, "-o", "/dev/null", "true").CombinedOutput()
 	testkit.Require(t, "strace", err == nil, fmt.Sprintf("tracing is not allowed: %v: %s", err, out))
-	killed := 0
-	for call, step := range map[string]int{"pwrite64": 8, "fdatasync": 1, "fsync": 3, "ftruncate": 1, "unlink": 1} {
-		for n := 1; ; n += step {
+	killed, points := 0, sqldbtest.Rounds(10)
+	for call, most := range map[string]int{"pwrite64": 90, "fdatasync": 5, "fsync": 10, "ftruncate": 5, "unlink": 5} {
+		for n := 1; ; n += max(most/points, 1) {
 			path := filepath.Join(t.TempDir(), "metrics.db")
 			if migratedUnder(t, strace, fmt.Sprintf("%s:signal=SIGKILL:when=%d", call, n), path) {
 				break
@@ -33,7 +33,7 @@ func TestKilledAtWrite(t *testing.T) {
 			wantSound(t, path, 0)
 		}
 	}
-	if killed < 10 {
+	if killed < points {
 		t.Errorf("only %d migrations were killed", killed)
 	}
 }

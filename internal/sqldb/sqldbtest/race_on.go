@@ -1,0 +1,5 @@
+//go:build race
+
+package sqldbtest
+
+const raced = true
