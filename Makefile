@@ -24,7 +24,6 @@ help: ## list the targets
 
 .PHONY: run
 run: build $(SAMPLE_DB) ## build everything and serve pages of sample data (ADDR=127.0.0.1:8080)
-	@echo "Open http://$(ADDR)/ in a browser; Ctrl-C stops the server."
 	@$(BINARY) serve --db sqlite:///$(SAMPLE_DB) --addr $(ADDR)
 
 .PHONY: test
