@@ -132,7 +132,7 @@ func (j *job) run(ctx context.Context, do transact) error {
 	if err := do(ctx, run.Begin); err != nil {
 		return err
 	}
-	failure := j.copy(ctx, run, do)
+	failure := interrupted(ctx, j.copy(ctx, run, do))
 	run.Notes = j.notes
 	j.rep.Counts, j.rep.Notes = run.Counts, run.Notes
 	// What was written stays; it is closed also when the user has interrupted the import.
@@ -147,6 +147,15 @@ func (j *job) run(ctx context.Context, do transact) error {
 		return failure
 	}
 	return err
+}
+
+// interrupted says what it means that the context has ended.
+func interrupted(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	return fault.New(fault.Unavailable, "the import was interrupted").Because(context.Cause(ctx)).
+		Try("What it wrote is kept and will be recognised: run it again to complete it.")
 }
 
 func message(err error) string {
