@@ -12,7 +12,7 @@ import (
 // Tx is a transaction that is dead after its first error: whatever is called then returns that error and nothing
 // is written. It begins, commits and rolls back by statements on one connection and runs each statement to its
 // end. A statement that is interrupted in SQLite may roll back by itself, and what follows would then be committed
-// one by one; therefore a context that ends stops the transaction between statements, never within one.
+// one by one; therefore a context that ends stops the transaction between statements, never within one, save the first.
 type Tx struct {
 	db   *DB
 	ctx  context.Context
@@ -37,11 +37,10 @@ func (db *DB) write(ctx context.Context, f func(*Tx) error, commit bool) error {
 	}
 	defer conn.Close()
 	tx := &Tx{db: db, ctx: ctx, conn: conn}
-	tx.run(db.engine.Begin())
-	if tx.err != nil {
-		return tx.err
-	}
 	defer tx.abandon() // f may panic
+	if err := tx.begin(); err != nil {
+		return err
+	}
 	if err := f(tx); err != nil {
 		tx.fail(err)
 	}
@@ -50,6 +49,16 @@ func (db *DB) write(ctx context.Context, f func(*Tx) error, commit bool) error {
 		if tx.err == nil {
 			tx.conn = nil
 		}
+	}
+	return tx.err
+}
+
+// begin waits for its turn as long as the context lives. It is the one statement that may be interrupted: there is
+// nothing yet that could escape the rollback.
+func (tx *Tx) begin() error {
+	if tx.alive() == nil {
+		_, err := tx.conn.ExecContext(tx.ctx, tx.db.engine.Begin())
+		tx.fail(err)
 	}
 	return tx.err
 }

@@ -252,7 +252,7 @@ func txLate(t *testing.T, s Suite) {
 func testCancel(t *testing.T, s Suite) {
 	cases(t, s, map[string]func(*testing.T, Suite){
 		"Before": cancelBefore, "Between": cancelBetween, "BeforeCommit": cancelBeforeCommit, "Within": cancelWithin,
-		"Waiting": cancelWaiting,
+		"Waiting": cancelWaiting, "Locked": cancelLocked,
 	})
 }
 
@@ -357,4 +357,30 @@ func cancelWaiting(t *testing.T, s Suite) {
 		return nil
 	})
 	wantBugs(t, db, want)
+}
+
+// cancelLocked gives up while another process has the turn, long before the engine would.
+func cancelLocked(t *testing.T, s Suite) {
+	uri := s.New(t)
+	db, other := s.open(t, uri, metric.SchemaVersion), s.open(t, uri, metric.SchemaVersion)
+	migrate(t, db)
+	var want int64
+	write(t, db, func(tx *sqldb.Tx) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		if err := other.Write(ctx, func(tx *sqldb.Tx) error { return put(tx, 0) }); err == nil {
+			want = 1
+		} else if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("gave up after %v", took)
+		}
+		return put(tx, 1)
+	})
+	for n := 2; n < 5; n++ {
+		write(t, other, func(tx *sqldb.Tx) error { return put(tx, n) })
+	}
+	wantBugs(t, db, want+4)
 }
