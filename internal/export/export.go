@@ -147,18 +147,18 @@ func (x *job) page(ctx context.Context, t *table, after int64) (int64, error) {
 	return to, err
 }
 
-// query selects the rows of a page. COALESCE keeps the planner from another index than that of the ids, whose order
-// is wanted: it would read the same rows again for every page.
+// query selects the rows of a page. COALESCE keeps the planner from the index of repositories: it would read all rows of one
+// again for every page, and sort them.
 func (x *job) query(t *table, from, to int64) *sqldb.Statement {
 	st := x.db.Statement(t.query+" WHERE id >= ? AND id <= ? AND organization_id = ?", from, to, x.o.Organization)
 	if x.o.Repository != nil {
 		st.Add(" AND COALESCE(repository, '') = ?", *x.o.Repository)
 	}
 	if !x.o.From.IsZero() {
-		st.Add(" AND COALESCE(timestamp, ingested_at) >= ?", x.o.From)
+		st.Add(" AND timestamp >= ?", x.o.From)
 	}
 	if !x.o.To.IsZero() {
-		st.Add(" AND COALESCE(timestamp, ingested_at) < ?", x.o.To)
+		st.Add(" AND timestamp < ?", x.o.To)
 	}
 	return st.Add(" ORDER BY id")
 }

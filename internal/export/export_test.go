@@ -233,6 +233,26 @@ func TestProgressReachesTheTotal(t *testing.T) {
 	}
 }
 
+// Looking for few rows among many does not keep one statement open for as long as that takes.
+func TestPagesAreShortWhereNothingIsFound(t *testing.T) {
+	db := open(t)
+	fill(t, db, 14)
+	pages, nobody := 0, "nobody"
+	run(t, db, io.Discard, Options{Repository: &nobody, Progress: func(int64, int64) { pages++ }})
+	if pages < 4 {
+		t.Errorf("%d pages", pages)
+	}
+}
+
+func TestFloatsAreShortAndExact(t *testing.T) {
+	for f, want := range map[float64]string{1: "1", -2.5: "-2.5", 0.1: "0.1", 1e20: "100000000000000000000", 1e21: "1e+21", 1e-6: "0.000001",
+		1e-7: "1e-07", -math.MaxFloat64: "-1.7976931348623157e+308", math.SmallestNonzeroFloat64: "5e-324", math.Copysign(0, -1): "-0"} {
+		if got := string(appendFloat(nil, f)); got != want {
+			t.Errorf("%g is written %s, want %s", f, got, want)
+		}
+	}
+}
+
 func TestWriteStopsAtErrors(t *testing.T) {
 	db := open(t)
 	fill(t, db, 13)
@@ -296,7 +316,13 @@ func TestRowsThatJSONCannotHold(t *testing.T) {
 func TestPagesFollowTheIds(t *testing.T) {
 	db := open(t)
 	all(t, db, events(t, 2000), 0)
+	alongIds(t, db)
 	exec(t, db, "ANALYZE")
+	alongIds(t, db)
+}
+
+func alongIds(t *testing.T, db *sqldb.DB) {
+	t.Helper()
 	repository := "ml-platform"
 	for _, o := range []Options{{}, {Repository: &repository}, {From: date("2026-06-01")}, {To: date("2026-06-02")},
 		{Repository: &repository, From: date("2026-06-01"), To: date("2026-06-02")}} {

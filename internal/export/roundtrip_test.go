@@ -53,8 +53,10 @@ func hostile() []string {
 }
 
 // reading is a cumulative file of the original: the count of one bug, seen last at an hour.
-func reading(count, hour int) string {
-	return fmt.Sprintf(`{"bugs":[{"pattern":"counter","error":"again","file_path":"a.py","count":%d,"timestamp":"2026-02-01T%02d:00:00"}]}`, count, hour)
+func reading(count, hour int) string { return counter("counter", count, hour) }
+
+func counter(name string, count, hour int) string {
+	return fmt.Sprintf(`{"bugs":[{"pattern":%q,"error":"again","file_path":"a.py","count":%d,"timestamp":"2026-02-01T%02d:00:00"}]}`, name, count, hour)
 }
 
 // everything is a database of sample events, hostile ones, and counters that rose and were started afresh.
@@ -135,6 +137,18 @@ func TestRoundTripPacked(t *testing.T) {
 	}
 }
 
+// A null stays one, also where an import of today would find a value in another column.
+func TestNullsStayNull(t *testing.T) {
+	db, other := open(t), open(t)
+	all(t, db, `{"category":"performance_metrics","metric_type":"t","details":{"function":"f","avg_time_ms":1},"timestamp":"2026-01-02"}`, 0)
+	exec(t, db, "UPDATE metrics_performance SET function_name = NULL, execution_time_ms = NULL")
+	all(t, other, written(t, db, "ndjson", Options{}), 1)
+	table := metric.ByName("performance_metrics").Layout()
+	if got, want := fmt.Sprint(rows(t, other, table, "id")), fmt.Sprint(rows(t, db, table, "id")); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // memory are the tables in which imports remember what they have seen.
 func memory(t *testing.T, db *sqldb.DB) string {
 	t.Helper()
@@ -158,13 +172,22 @@ func TestImportIntoItsOwnDatabaseWritesNothing(t *testing.T) {
 
 // What is imported after a database was rebuilt from an export has to count as it would have counted before.
 func TestRebuiltDatabaseGoesOnCounting(t *testing.T) {
-	db, other := everything(t, 3000), open(t)
+	db, other := everything(t, 500), open(t)
+	undated := strings.Replace(reading(2, 0), `,"timestamp":"2026-02-01T00:00:00"`, "", 1)
+	for i, text := range []string{
+		counter("log", 1, 1) + counter("log", 3, 2),                                 // two events, not a counter
+		counter("fresh", 5, 1), strings.ReplaceAll(undated, `"counter"`, `"fresh"`), // started afresh without a time
+	} {
+		all(t, db, text, 10+i)
+	}
 	all(t, other, written(t, db, "ndjson", Options{}), 20)
 	for i, text := range []string{
+		counter("log", 5, 3), // one more event
+		strings.Replace(counter("fresh", 4, 3), "2026-02", "2026-08", 1), // risen by 2
 		reading(4, 5),                    // known
 		reading(7, 6),                    // risen by 3
 		strings.Join(hostile(), "\n"),    // known, also those without time
-		events(t, 3000),                  // known
+		events(t, 500),                   // known
 		reading(1, 7),                    // started afresh
 		reading(6, 9) + reading(8, 10),   // two readings in one file
 		strings.Join(hostile()[4:9], ""), // known, in another order of the file
