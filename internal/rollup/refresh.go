@@ -60,9 +60,17 @@ func (t *touched) touch(day time.Time) {
 	if first := day.AddDate(0, 0, -3*week); t.from.IsZero() || first.Before(t.from) {
 		t.from = first
 	}
-	if last := day.AddDate(0, 0, 3*week); last.After(t.to) {
+	if last := bounded(day.AddDate(0, 0, 3*week)); last.After(t.to) {
 		t.to = last
 	}
+}
+
+// bounded gives the time, but none after the year 9999: text of such a day is smaller than that of the days before.
+func bounded(t time.Time) time.Time {
+	if end := time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC); t.After(end) {
+		return end
+	}
+	return t
 }
 
 func monday(day time.Time) time.Time {

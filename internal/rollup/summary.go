@@ -200,7 +200,7 @@ WHERE organization_id = ? AND metric_type = ? AND day >= ? AND day <= ? GROUP BY
 			return nil, err
 		}
 		ok, all := sums[k][0], sums[k][1]
-		rows = append(rows, metric.Row{k.pattern, all, ok, all - ok, float64(ok) / float64(all), start, start.AddDate(0, 0, week), org})
+		rows = append(rows, metric.Row{k.pattern, all, ok, all - ok, float64(ok) / float64(all), start, bounded(start.AddDate(0, 0, week)), org})
 	}
 	return rows, nil
 }
