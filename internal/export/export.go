@@ -147,8 +147,8 @@ func (x *job) page(ctx context.Context, t *table, after int64) (int64, error) {
 	return to, err
 }
 
-// query selects the rows of a page. COALESCE keeps the planner from the index of repositories: it would read all rows of one
-// again for every page, and sort them.
+// query selects the rows of a page. COALESCE keeps the planner from the index of repositories: for every page it would
+// read and sort all rows of one.
 func (x *job) query(t *table, from, to int64) *sqldb.Statement {
 	st := x.db.Statement(t.query+" WHERE id >= ? AND id <= ? AND organization_id = ?", from, to, x.o.Organization)
 	if x.o.Repository != nil {
