@@ -11,7 +11,7 @@ import (
 
 func testQuery(t *testing.T, s Suite) {
 	cases(t, s, map[string]func(*testing.T, Suite){
-		"Parameters": parameters, "ReadOnly": readOnly, "Bucket": buckets, "Placeholders": placeholders,
+		"Parameters": parameters, "ReadOnly": readOnly, "Bucket": buckets, "Day": days, "Placeholders": placeholders,
 	})
 }
 
@@ -68,6 +68,28 @@ func readOnly(t *testing.T, s Suite) {
 		}
 	}
 	wantNumber(t, db, 1, "SELECT COUNT(*) FROM metrics_bugs WHERE line = 1")
+}
+
+// days takes the day in UTC out of instants on both sides of midnight, some of them written in another zone.
+func days(t *testing.T, s Suite) {
+	db := s.fresh(t)
+	table := metric.ImportUndated()
+	at := table.Position("timestamp")
+	var rows []metric.Row
+	for n, v := range append(extremes(&table.Columns[at]), clock().Add(876543*time.Microsecond), clock().Add(876544*time.Microsecond)) {
+		row := plain(table, n)
+		row[at] = v
+		rows = append(rows, row)
+	}
+	load(t, db, table, sqldb.Skip, rows)
+	for _, row := range rows {
+		var day sqldb.Date
+		st := db.Statement("SELECT "+db.Engine().Day(`"timestamp"`)+" FROM import_undated WHERE event_key = ?", row[table.Position("event_key")])
+		want := row[at].(time.Time).UTC().Format(sqldb.DateLayout)
+		if err := db.Row(t.Context(), st, &day); err != nil || string(day) != want {
+			t.Errorf("%v is on day %s, %v, want %s", row[at], day, err, want)
+		}
+	}
 }
 
 // buckets compares weeks and months with Go's calendar over a turn of two years, one of them with a week 53.

@@ -14,6 +14,7 @@ import (
 	"github.com/feedback-loop/feedback-loop/internal/fault"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
+	"github.com/feedback-loop/feedback-loop/internal/sqldb/sqldbtest"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb/sqlite"
 )
 
@@ -325,7 +326,7 @@ func TestGarbage(t *testing.T) {
 // TestFlippedBytes damages data pages. SQLite has no checksums, so not all of it is noticed; what is has to be named.
 func TestFlippedBytes(t *testing.T) {
 	data, r, found := sample(t), rand.New(rand.NewPCG(7, 8)), 0
-	const rounds = 25
+	rounds := sqldbtest.Rounds(25)
 	for range rounds {
 		bad := bytes.Clone(data)
 		for range 200 {
@@ -345,7 +346,7 @@ func TestFlippedBytes(t *testing.T) {
 func TestZeroedPages(t *testing.T) {
 	data := sample(t)
 	pages, found, tried := len(data)/4096, 0, 0
-	for page := 2; page < pages; page += 7 {
+	for page := 2; page < pages; page += pages / sqldbtest.Rounds(30) {
 		bad := bytes.Clone(data)
 		clear(bad[page*4096 : (page+1)*4096])
 		tried++
