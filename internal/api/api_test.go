@@ -181,7 +181,7 @@ func TestAnswers(t *testing.T) {
 		{"/api/v1/charts/total-bugs/data", "from", `"2026-06-01"`},
 		{"/api/v1/charts/total-bugs/data", "to", `"2026-06-30"`},
 		{"/api/v1/charts/total-bugs/data", "grain", `null`},
-		{"/api/v1/charts/total-bugs/data?range=7d", "served_from", `"metrics_daily"`},
+		{"/api/v1/charts/total-bugs/data?range=7d", "served_from", `"metrics_daily_totals"`},
 		{"/api/v1/charts/total-bugs/data?from=2026-05-01&to=2026-06-30", "served_from", `"metrics_monthly"`},
 		{"/api/v1/charts/total-bugs/data", "columns", `[{"format":"integer","label":"Occurrences","name":"occurrences","type":"number"}]`},
 		{"/api/v1/charts/total-bugs/data?range=90d", "previous", `[[null]]`},

@@ -268,7 +268,7 @@ func (c *compiler) bucket(src source, p span) string {
 	switch p.kept {
 	case rawRows:
 		return c.g.Bucket(c.q.Grain, c.g.Day(at))
-	case byDay:
+	case byDay, dayTotals:
 		return c.g.Bucket(c.q.Grain, at)
 	default:
 		return at

@@ -60,8 +60,8 @@ dashboards:
 
 ## Datasets
 
-A chart that uses only dimensions of the rollup is read from metrics_daily, for long spans from metrics_monthly, whatever the number
-of events; one that uses others is read from the events themselves. repository and metric_type (the dataset's name) are dimensions of every dataset.
+A chart that uses only dimensions of the rollup is read from metrics_daily (or, where that has what it needs, from the shorter
+metrics_daily_totals and metrics_monthly), whatever the number of events; one that uses others is read from the events themselves. repository and metric_type (the dataset's name) are dimensions of every dataset.
 
 | dataset | measures | dimensions in the rollup | further dimensions |
 |---|---|---|---|

@@ -118,6 +118,8 @@ func (s source) table(k kept) string {
 		return s.Table.Name
 	case byDay:
 		return metric.Daily().Name
+	case dayTotals:
+		return metric.Totals().Name
 	default:
 		return metric.Monthly().Name
 	}
@@ -128,7 +130,7 @@ func (s source) time(k kept) string {
 	switch k {
 	case rawRows:
 		return s.Table.Columns[s.Time].Name
-	case byDay:
+	case byDay, dayTotals:
 		return "day"
 	default:
 		return "month"

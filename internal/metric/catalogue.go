@@ -53,6 +53,6 @@ var tables = sync.OnceValue(func() []*Table {
 			all = append(all, c.Links.table)
 		}
 	}
-	all = append(all, Daily(), Monthly(), Summary(), Effectiveness())
+	all = append(all, Daily(), Totals(), Monthly(), Summary(), Effectiveness())
 	return append(all, ledger()...)
 })

@@ -19,7 +19,7 @@ func Reference() string {
 	b.WriteString(referenceCommon)
 	writeColumns(&b, Provenance(), true)
 	b.WriteString("\n# Rollups\n\nWritten together with the rows they are made from.\n")
-	for _, t := range []*Table{Daily(), Monthly(), Summary(), Effectiveness()} {
+	for _, t := range []*Table{Daily(), Totals(), Monthly(), Summary(), Effectiveness()} {
 		writeTable(&b, t)
 	}
 	b.WriteString("\n# Imports\n\nThe ledger: what was read, what became of it, and the memory that makes a repeated import a no-op.\n")

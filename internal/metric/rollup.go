@@ -106,6 +106,27 @@ var monthly = sync.OnceValue(func() *Table {
 	return t
 })
 
+// Totals is metrics_daily_totals: the parts of Daily added up over every dimension whose values are free text. Few rows
+// a day are left, for the totals that dashboards show most.
+func Totals() *Table { return totals() }
+
+var totals = sync.OnceValue(func() *Table {
+	t := &Table{Name: "metrics_daily_totals", Since: 1,
+		Doc: "Daily totals per metric type, severity and outcome: metrics_daily added up over the other dimensions."}
+	for i, c := range Daily().Columns {
+		if free := i >= dailyDimensions && i < DailyKey() && len(c.Enum) == 0; !free {
+			t.Columns = append(t.Columns, c)
+			if i < DailyKey() {
+				t.Identity = append(t.Identity, c.Name)
+			}
+		}
+	}
+	return t
+})
+
+// dailyDimensions is the position of the first dimension in Daily, behind organisation, type, day and repository.
+const dailyDimensions = 4
+
 func foldedColumns() (dims, sums []Column) {
 	has := func(cols []Column, name string) bool {
 		return slices.ContainsFunc(cols, func(c Column) bool { return c.Name == name })
@@ -114,7 +135,7 @@ func foldedColumns() (dims, sums []Column) {
 		for i := range cat.Columns {
 			switch c := &cat.Columns[i]; {
 			case c.Role == Dimension && !has(dims, c.Dimension()):
-				dims = append(dims, Column{Name: c.Dimension(), Type: Text, Size: 255, Required: true, Default: "",
+				dims = append(dims, Column{Name: c.Dimension(), Type: Text, Size: 255, Required: true, Default: "", Enum: c.values(),
 					Doc: "Dimension; empty where the category has none or the value is missing."})
 			case c.Role == Measure && !has(sums, c.Name+"_sum"):
 				sums = append(sums,
@@ -124,6 +145,14 @@ func foldedColumns() (dims, sums []Column) {
 		}
 	}
 	return dims, sums
+}
+
+// values are the only ones that a dimension can have, nil if it is free text.
+func (c *Column) values() []string {
+	if c.Type == Bool {
+		return []string{Success, Failure}
+	}
+	return c.Enum
 }
 
 // Periods of metrics_summary.

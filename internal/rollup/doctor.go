@@ -62,7 +62,8 @@ func Examine(ctx context.Context, db *sqldb.DB, progress func(check string)) (*D
 			f    func(*Check) error
 		}{
 			{"metrics_daily: unknown types", doc.strangers},
-			{"metrics_monthly", doc.monthly},
+			{"metrics_daily_totals", func(c *Check) error { return doc.coarser(c, metric.Totals()) }},
+			{"metrics_monthly", func(c *Check) error { return doc.coarser(c, metric.Monthly()) }},
 			{"rollup_dirty", doc.pending},
 			{"metrics_summary", doc.summary},
 			{"pattern_effectiveness", doc.effectiveness},
@@ -282,15 +283,16 @@ func (doc *doctor) summary(c *Check) error {
 	})
 }
 
-func (doc *doctor) monthly(c *Check) error {
-	return doc.derived(c, metric.Monthly(), func(org int64) ([]metric.Row, error) {
-		var m months
+// coarser compares the sums of metrics_daily.
+func (doc *doctor) coarser(c *Check, t *metric.Table) error {
+	return doc.derived(c, t, func(org int64) ([]metric.Row, error) {
+		sums := newCoarser(t)
 		err := doc.stored(metric.Daily(), func(row metric.Row) {
 			if row[posOrg] == org {
-				m.add(row)
+				sums.add(row)
 			}
 		})
-		return m.rows, err
+		return sums.rows, err
 	})
 }
 

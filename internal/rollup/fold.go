@@ -1,12 +1,11 @@
-// Package rollup keeps the derived tables: metrics_daily and metrics_monthly by adding what a batch really inserted, in the batch's own
-// transaction; metrics_summary and pattern_effectiveness by computing the days that were touched; and the doctor,
-// which computes everything from the raw rows and compares.
+// Package rollup keeps the derived tables: metrics_daily and its coarser sums by adding what a batch really inserted,
+// in the batch's own transaction; metrics_summary and pattern_effectiveness by computing the days that were touched;
+// and the doctor, which computes everything from the raw rows and compares.
 package rollup
 
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -125,7 +124,7 @@ func (f *Fold) start(a *metric.Aggregate, row metric.Row) metric.Row {
 	return g
 }
 
-// Flush adds what was collected to metrics_daily and metrics_monthly, marks the touched days, and empties the fold.
+// Flush adds what was collected to the rollups, marks the touched days, and empties the fold.
 func (f *Fold) Flush(ctx context.Context, tx *sqldb.Tx) error {
 	keys := make([]string, 0, len(f.groups))
 	for k := range f.groups {
@@ -140,55 +139,17 @@ func (f *Fold) Flush(ctx context.Context, tx *sqldb.Tx) error {
 	if _, err := tx.Loader(metric.Daily(), sqldb.Add).Insert(ctx, rows); err != nil {
 		return err
 	}
-	var m months
-	for _, row := range rows {
-		m.add(row)
-	}
-	if _, err := tx.Loader(metric.Monthly(), sqldb.Add).Insert(ctx, m.rows); err != nil {
-		return err
+	for _, t := range coarserTables() {
+		c := newCoarser(t)
+		for _, row := range rows {
+			c.add(row)
+		}
+		if _, err := tx.Loader(t, sqldb.Add).Insert(ctx, c.rows); err != nil {
+			return err
+		}
 	}
 	_, err := tx.Loader(metric.RollupDirty(), sqldb.Skip).Insert(ctx, dirty(rows))
 	return err
-}
-
-// months adds up rows of metrics_daily to rows of metrics_monthly.
-type months struct {
-	rows []metric.Row
-	at   map[string]int // by key
-	key  []byte
-}
-
-// add folds one row of metrics_daily.
-func (m *months) add(day metric.Row) {
-	first := day[posDay].(string)[:len("2006-01")] + "-01"
-	m.key = append(strconv.AppendInt(m.key[:0], day[posOrg].(int64), 10), first...)
-	for i, v := range day[:metric.DailyKey()] {
-		if i != posOrg && i != posDay {
-			m.key = append(append(m.key, 0), v.(string)...)
-		}
-	}
-	if i, ok := m.at[string(m.key)]; ok {
-		add(m.rows[i], day)
-		return
-	}
-	if m.at == nil {
-		m.at = map[string]int{}
-	}
-	m.at[string(m.key)] = len(m.rows)
-	row := slices.Clone(day)
-	row[posDay] = first
-	m.rows = append(m.rows, row)
-}
-
-// add adds the numbers of one row to those of another.
-func add(sum, row metric.Row) {
-	for i := metric.DailyKey(); i < len(sum); i++ {
-		if n, ok := sum[i].(int64); ok {
-			sum[i] = n + row[i].(int64)
-		} else {
-			sum[i] = sum[i].(float64) + row[i].(float64)
-		}
-	}
 }
 
 func dirty(rows []metric.Row) []metric.Row {
