@@ -1,11 +1,15 @@
 package ingest_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 
+	"github.com/feedback-loop/feedback-loop/internal/app"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 )
@@ -75,5 +79,40 @@ func FuzzMetricsJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n++
 		twice(t, b, "metrics-json", data, fmt.Sprint("json-", n))
+	})
+}
+
+// FuzzSplit gives any bytes to the decoders alone, which is much faster than whole imports: what they emit is the text
+// that stands at the place they name, and what they say of the file names a place within it.
+func FuzzSplit(f *testing.F) {
+	for _, s := range []string{small, `{"bugs":` + bug("") + `}`, "\n" + line("") + "\n[1]\r\n{", `{"bugs":[null,1,{}],"x":[1],"y":{}}{"bugs":null}`, "[]", `{"a`} {
+		f.Add([]byte(s))
+	}
+	formats := app.Formats()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, format := range formats {
+			if format.Name == "original-db" {
+				continue
+			}
+			in := &ingest.Input{Name: "x", Reader: bufio.NewReader(bytes.NewReader(data)), Note: func(string) {}}
+			lines := bytes.Split(data, []byte("\n"))
+			err := format.Split(t.Context(), in, func(it ingest.Item) error {
+				switch {
+				case it.Place.Line > 0:
+					if text := bytes.TrimSpace(lines[it.Place.Line-1]); !bytes.Equal(text, it.Raw) {
+						t.Fatalf("line %d is %q, not %q", it.Place.Line, text, it.Raw)
+					}
+				case !bytes.HasPrefix(data[it.Place.Offset:], it.Raw):
+					t.Fatalf("at %d stands %q, not %q", it.Place.Offset, data[it.Place.Offset:], it.Raw)
+				}
+				if it.Fault == "" && !json.Valid(it.Raw) {
+					t.Fatalf("%q was taken for JSON", it.Raw)
+				}
+				return nil
+			})
+			if se, ok := errors.AsType[*ingest.SyntaxError](err); ok && (se.Offset < 0 || se.Offset > int64(len(data)) || se.Remedy == "") {
+				t.Fatalf("%v in a file of %d bytes", se, len(data))
+			}
+		}
 	})
 }
