@@ -109,6 +109,7 @@ func undisturbed(t testing.TB, file string) (time.Duration, map[string][]string)
 
 // An import is killed at random moments and run again: the rows are those of an import that nobody disturbed.
 func TestKilledImport(t *testing.T) {
+	t.Parallel()
 	const events = 30_000
 	rounds := 12
 	if s := os.Getenv(roundsEnv); s != "" {
@@ -163,7 +164,8 @@ func TestKilledImport(t *testing.T) {
 func TestInterruptedImport(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
-			const events = 60_000
+			t.Parallel()
+			const events = 40_000
 			file := sampleFile(t, events)
 			db := filepath.Join(t.TempDir(), "x.db")
 			c := program(t.Context(), t, "import", "--db", db, file)
@@ -200,6 +202,7 @@ func begun(db string) bool {
 
 // Two imports of one file at the same time: the result is that of one.
 func TestTwoImportsAtOnce(t *testing.T) {
+	t.Parallel()
 	const events = 9_000
 	file := sampleFile(t, events)
 	_, want := undisturbed(t, file)

@@ -32,7 +32,7 @@ type base struct {
 
 func newBase(t testing.TB) *base {
 	t.Helper()
-	db, err := app.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), true)
+	db, err := app.Open(t.Context(), filepath.Join(memory(t), "test.db"), true)
 	if err != nil {
 		t.Fatal(err)
 	}
