@@ -152,4 +152,3 @@ func TestDiskFull(t *testing.T) {
 	}
 	command(t.Context(), "doctor", "--db", db).is(t, exitDone)
 }
-

@@ -10,6 +10,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 )
@@ -68,10 +71,18 @@ func (p Place) String() string {
 	case p.Line > 0:
 		return fmt.Sprintf("line %d", p.Line)
 	case p.Row > 0:
-		return fmt.Sprintf("%s row %d", p.List, p.Row)
+		return fmt.Sprintf("%s row %d", plainly(p.List), p.Row)
 	case p.Index < 0:
-		return fmt.Sprintf("%s at byte %d", p.List, p.Offset)
+		return fmt.Sprintf("%s at byte %d", plainly(p.List), p.Offset)
 	default:
-		return fmt.Sprintf("%s[%d] at byte %d", p.List, p.Index, p.Offset)
+		return fmt.Sprintf("%s[%d] at byte %d", plainly(p.List), p.Index, p.Offset)
 	}
+}
+
+// plainly quotes a name of the file's that holds what could steer a terminal.
+func plainly(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf16"
 
 	"github.com/feedback-loop/feedback-loop/internal/fault"
@@ -339,5 +340,31 @@ func TestNamesAndRemarksAreBounded(t *testing.T) {
 	}
 	if last := rep.Notes[len(rep.Notes)-1]; !strings.Contains(strings.Join(rep.Notes, "\n"), "4901 more remarks") {
 		t.Errorf("the last note is %q", last)
+	}
+}
+
+// A file cannot steer the terminal that shows what is wrong with it.
+func TestMessagesArePlain(t *testing.T) {
+	b := newBase(t)
+	const esc = `\u001b[31m\r\n\u202e`
+	for i, content := range []string{
+		`{"` + esc + `":[1],"bugs":[{"` + esc + `":1,"` + esc + `":2},{"pattern":"p","error":"e","timestamp":"` + esc + `"},
+			{"pattern":5,"error":"` + esc + `"},{"pattern":["` + esc + `"]}],"` + esc + `x":3,"code_reviews":[{"issue_type":"i","pattern":"p","severity":"` + esc + `"}]}`,
+		`{"bugs":[` + bug("") + `],"` + esc + `":[{"` + esc + `":]}`,
+		`{"category":"` + esc + `"}`,
+		`{"category":"bugs","pattern":"` + esc + `","error":5}`,
+		`{"bugs":[{"line":"` + esc + `","pattern":"p","error":"e"}],"code_generation":[{"prompt":"x","confidence":1,"success":"` + esc + `"}]}`,
+	} {
+		rep, err := b.try(content, ingest.Options{Source: fmt.Sprint(i)})
+		said := fmt.Sprint(rep.Notes, err)
+		for _, r := range rep.Rejects {
+			said += r.Position + r.Reason
+		}
+		if strings.ContainsFunc(said, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%q", said)
+		}
+		if rep.Rejected == 0 && err == nil {
+			t.Errorf("nothing was rejected of %s", content)
+		}
 	}
 }

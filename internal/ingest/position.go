@@ -22,7 +22,7 @@ type SyntaxError struct {
 func (e *SyntaxError) Error() string {
 	s := fmt.Sprintf("%s at byte %d", e.What, e.Offset)
 	if e.Pointer != "" {
-		s += " in " + e.Pointer
+		s += " in " + plainly(e.Pointer)
 	}
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
