@@ -20,7 +20,7 @@ func ranges() map[string]int {
 	return map[string]int{"7d": 7, "30d": 30, "90d": 90, "1y": 365, Everything: 0}
 }
 
-// Days outside of these years are refused: no event has them, and texts of other lengths would not compare.
+// Days outside of these years are refused: they are mistyped, and texts of other lengths would not compare.
 const minYear, maxYear = 1900, 2999
 
 // ParseWindow reads a window as requests name it: a range (7d, 30d, 90d, 1y, all) that ends today, or two days.

@@ -158,7 +158,8 @@ func (x *job) query(t *table, from, to int64) *sqldb.Statement {
 		st.Add(" AND timestamp >= ?", x.o.From)
 	}
 	if !x.o.To.IsZero() {
-		st.Add(" AND timestamp < ?", x.o.To)
+		// Not "< To": as text the day after the last of the year 9999 is smaller than every time.
+		st.Add(" AND timestamp <= ?", x.o.To.Add(-time.Microsecond))
 	}
 	return st.Add(" ORDER BY id")
 }

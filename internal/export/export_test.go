@@ -57,6 +57,7 @@ func TestOptionsChooseRows(t *testing.T) {
 		{Options{From: date("2026-01-02"), To: date("2026-01-03")}, "b c r"},
 		{Options{From: date("2026-01-02"), To: date("2026-01-03"), Repository: name("acme/shop")}, "b"},
 		{Options{From: date("2027-01-02")}, ""},
+		{Options{To: date("9999-12-31").AddDate(0, 0, 1)}, "a b c d r"},
 	} {
 		if got := patterns(t, db, c.o); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.o, got, c.want)

@@ -143,9 +143,9 @@ func (s *Store) edgeTime(ctx context.Context, org int64, c *metric.Category, day
 	}
 	var at sqldb.Time
 	st := s.db.Statement("SELECT "+pick+"((SELECT "+pick+"(e.timestamp) FROM "+c.Table+" e WHERE e.repository = d.repository"+
-		" AND e.timestamp >= ? AND e.timestamp < ? AND e.organization_id = ?)) FROM (SELECT DISTINCT repository FROM metrics_daily"+
+		" AND e.timestamp >= ? AND e.timestamp <= ? AND e.organization_id = ?)) FROM (SELECT DISTINCT repository FROM metrics_daily"+
 		" WHERE organization_id = ? AND metric_type = ? AND day = ?) d",
-		start, start.AddDate(0, 0, 1), org, org, c.Name, string(day))
+		start, start.AddDate(0, 0, 1).Add(-time.Microsecond), org, org, c.Name, string(day))
 	if err := s.db.Row(ctx, st, &at); err != nil {
 		return start, err
 	}

@@ -57,6 +57,16 @@ func TestStatusEdges(t *testing.T) {
 	}
 }
 
+// The last day that there is has no next one that its text could be compared with.
+func TestStatusOfTheLastDay(t *testing.T) {
+	db := openEmpty(t)
+	importText(t, db, []byte(`{"bugs": [{"pattern": "p", "error": "e", "timestamp": "9999-12-31T23:59:59.999999Z"}]}`), ingest.Options{})
+	got, err := store.New(db).Status(t.Context(), store.DefaultOrganization)
+	if want := time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC); err != nil || got.Last == nil || !got.Last.Equal(want) {
+		t.Errorf("last event at %v, %v; want %v", got.Last, err, want)
+	}
+}
+
 // Links repeat events; they are not counted again.
 func TestLinksAreNoEvents(t *testing.T) {
 	db := openEmpty(t)
