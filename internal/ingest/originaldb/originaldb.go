@@ -16,6 +16,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -191,8 +193,8 @@ func rows(ctx context.Context, db *sql.DB, cat *metric.Category, emit func(inges
 	if err != nil {
 		return bad(err)
 	}
-	// The unary plus takes the declared type from the column, so that the driver gives values as they are stored.
-	r, err := db.QueryContext(ctx, fmt.Sprintf("SELECT rowid, +%s FROM %s ORDER BY rowid", strings.Join(quote(names), ", +"), cat.Table))
+	id := rowID(names)
+	r, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s ORDER BY %s", strings.Join(append([]string{id}, bare(names)...), ", "), cat.Table, id))
 	if err != nil {
 		return bad(err)
 	}
@@ -206,7 +208,8 @@ func rows(ctx context.Context, db *sql.DB, cat *metric.Category, emit func(inges
 			return bad(err)
 		}
 		raw, err := object(cat, names, vals[1:])
-		it := ingest.Item{Category: cat, List: cat.Name, Raw: raw, Place: ingest.Place{List: cat.Table, Row: vals[0].(int64)}}
+		number, _ := vals[0].(int64) // in a file of anybody's even a column of that name may hold text
+		it := ingest.Item{Category: cat, List: cat.Name, Raw: raw, Place: ingest.Place{List: cat.Table, Row: number}}
 		if err != nil {
 			it.Fault = err.Error()
 		}
@@ -237,10 +240,20 @@ func columns(ctx context.Context, db *sql.DB, table string) ([]string, error) {
 	return names, rows.Err()
 }
 
-func quote(names []string) []string {
+// rowID is a name by which SQLite gives the number of a row: one that no column has, which would hide it.
+func rowID(columns []string) string {
+	names := []string{"rowid", "_rowid_", "oid"}
+	return names[max(0, slices.IndexFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(columns, func(c string) bool { return strings.EqualFold(c, name) })
+	}))]
+}
+
+// bare quotes names. The unary plus takes the declared type from a column, so that the driver gives its values as they
+// are stored.
+func bare(names []string) []string {
 	q := make([]string, len(names))
 	for i, n := range names {
-		q[i] = `"` + strings.ReplaceAll(n, `"`, `""`) + `"`
+		q[i] = `+"` + strings.ReplaceAll(n, `"`, `""`) + `"`
 	}
 	return q
 }
@@ -282,7 +295,7 @@ func value(cat *metric.Category, name string, v any) ([]byte, error) {
 	switch x := v.(type) {
 	case int64:
 		if typ == metric.Bool && (x == 0 || x == 1) {
-			return []byte([]string{"false", "true"}[x]), nil
+			return strconv.AppendBool(nil, x == 1), nil
 		}
 	case []byte:
 		return nil, errors.New("holds binary data")
