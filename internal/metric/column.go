@@ -105,6 +105,15 @@ func (t *Table) Names() []string {
 	return names
 }
 
+// Types lists the types of the columns without id.
+func (t *Table) Types() []Type {
+	types := make([]Type, len(t.Columns))
+	for i := range t.Columns {
+		types[i] = t.Columns[i].Type
+	}
+	return types
+}
+
 // Row holds one value per column of its table, in order: nil, string, int64, float64, bool or time.Time.
 type Row []any
 

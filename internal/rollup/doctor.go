@@ -250,7 +250,7 @@ func (doc *doctor) pending(c *Check) error {
 	})
 }
 
-// everything is the range that covers all data.
+// The days between which all data lies.
 var (
 	beginning = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 	end       = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
@@ -374,62 +374,14 @@ func rowKey(t *metric.Table, row metric.Row) string {
 // stored reads a table as rows of the catalogue's types.
 func (doc *doctor) stored(t *metric.Table, f func(metric.Row)) error {
 	s := doc.tx.Statement("SELECT " + strings.Join(t.Names(), ", ") + " FROM " + t.Name)
+	types := t.Types()
 	return doc.tx.Query(s, func(r *sql.Rows) error {
-		dest := make([]any, len(t.Columns))
-		for i := range t.Columns {
-			dest[i] = holder(t.Columns[i].Type)
+		row, err := sqldb.ScanRow(r, types)
+		if err == nil {
+			f(row)
 		}
-		if err := r.Scan(dest...); err != nil {
-			return err
-		}
-		row := make(metric.Row, len(dest))
-		for i := range dest {
-			row[i] = held(dest[i])
-		}
-		f(row)
-		return nil
+		return err
 	})
-}
-
-func holder(t metric.Type) any {
-	switch t {
-	case metric.Int:
-		return new(sql.NullInt64)
-	case metric.Float:
-		return new(sql.NullFloat64)
-	case metric.Time:
-		return new(sqldb.Time)
-	case metric.Date:
-		return new(sqldb.Date)
-	default:
-		return new(sql.NullString)
-	}
-}
-
-func held(v any) any {
-	switch v := v.(type) {
-	case *sql.NullInt64:
-		if v.Valid {
-			return v.Int64
-		}
-	case *sql.NullFloat64:
-		if v.Valid {
-			return v.Float64
-		}
-	case *sqldb.Time:
-		if v.Valid {
-			return v.Time
-		}
-	case *sqldb.Date:
-		if *v != "" {
-			return string(*v)
-		}
-	case *sql.NullString:
-		if v.Valid {
-			return v.String
-		}
-	}
-	return nil
 }
 
 // structure lets the engine examine its own files, where it can.

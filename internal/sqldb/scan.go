@@ -1,9 +1,71 @@
 package sqldb
 
 import (
+	"database/sql"
 	"fmt"
 	"time"
+
+	"github.com/feedback-loop/feedback-loop/internal/metric"
 )
+
+// ScanRow reads the current row, whose columns are of these types, as a metric.Row holds it: nil for NULL.
+func ScanRow(rows *sql.Rows, types []metric.Type) (metric.Row, error) {
+	row, dest := make(metric.Row, len(types)), make([]any, len(types))
+	for i, t := range types {
+		dest[i] = target(t)
+	}
+	if err := rows.Scan(dest...); err != nil {
+		return nil, err
+	}
+	for i := range dest {
+		row[i] = value(dest[i])
+	}
+	return row, nil
+}
+
+// target is where a value of the type, or NULL, is scanned to.
+func target(t metric.Type) any {
+	switch t {
+	case metric.Int:
+		return new(sql.NullInt64)
+	case metric.Float:
+		return new(sql.NullFloat64)
+	case metric.Bool:
+		return new(sql.NullBool)
+	case metric.Time:
+		return new(Time)
+	case metric.Date:
+		return new(Date)
+	default:
+		return new(sql.NullString)
+	}
+}
+
+// value takes out of a target what was scanned.
+func value(target any) any {
+	switch v := target.(type) {
+	case *sql.NullInt64:
+		return valid(v.Valid, v.Int64)
+	case *sql.NullFloat64:
+		return valid(v.Valid, v.Float64)
+	case *sql.NullBool:
+		return valid(v.Valid, v.Bool)
+	case *Time:
+		return valid(v.Valid, v.Time)
+	case *Date:
+		return valid(*v != "", string(*v))
+	default:
+		s := target.(*sql.NullString)
+		return valid(s.Valid, s.String)
+	}
+}
+
+func valid(ok bool, v any) any {
+	if !ok {
+		return nil
+	}
+	return v
+}
 
 // TimeLayout is how engines without a time type store an instant: UTC, microseconds, no zone.
 const TimeLayout = "2006-01-02 15:04:05.000000"

@@ -8,6 +8,7 @@ import (
 
 	"github.com/feedback-loop/feedback-loop/internal/dashboard"
 	"github.com/feedback-loop/feedback-loop/internal/fault"
+	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
 )
 
@@ -24,12 +25,13 @@ func (s *Store) Chart(ctx context.Context, x *dashboard.Chart, q dashboard.Query
 		}
 	}
 	data = &dashboard.Data{Columns: x.Columns(q.Grain), Rows: [][]any{}, Grain: q.Grain, ServedFrom: x.Tables(q)}
+	cells := types(x, data.Columns)
 	err = s.db.Query(ctx, x.Statement(s.db.Engine(), q), func(rows *sql.Rows) error {
 		if len(data.Rows) == dashboard.MaxRows {
 			data.Truncated = true
 			return errEnough
 		}
-		return scanRow(x, data, rows)
+		return scanRow(x, data, cells, rows)
 	})
 	if errors.Is(err, errEnough) {
 		err = nil
@@ -59,55 +61,37 @@ func (s *Store) grain(ctx context.Context, x *dashboard.Chart, q dashboard.Query
 }
 
 // scanRow adds one row of the answer to data. Ranked charts give the rank after the columns.
-func scanRow(x *dashboard.Chart, data *dashboard.Data, rows *sql.Rows) error {
-	dest := make([]any, 0, len(data.Columns)+1)
-	for _, c := range data.Columns {
-		dest = append(dest, target(c))
-	}
-	rank := new(int64)
-	if x.Ranked() {
-		dest = append(dest, rank)
-	}
-	if err := rows.Scan(dest...); err != nil {
+func scanRow(x *dashboard.Chart, data *dashboard.Data, types []metric.Type, rows *sql.Rows) error {
+	row, err := sqldb.ScanRow(rows, types)
+	if err != nil {
 		return err
 	}
-	row := make([]any, len(data.Columns))
-	for i := range row {
-		row[i] = plain(dest[i])
+	if x.Ranked() {
+		rank, _ := row[len(row)-1].(int64)
+		data.Other = data.Other || x.Other && rank > int64(x.Limit)
+		row = row[:len(row)-1]
 	}
 	data.Rows = append(data.Rows, row)
-	data.Other = data.Other || x.Other && *rank > int64(x.Limit)
 	return nil
 }
 
-func target(c dashboard.Column) any {
-	switch {
-	case c.Type == dashboard.TimeType:
-		return new(sqldb.Date)
-	case c.Type == dashboard.TextType:
-		return new(string)
-	case c.Whole:
-		return new(sql.NullInt64)
-	default:
-		return new(sql.NullFloat64)
-	}
-}
-
-// plain gives the string or number that was scanned, nil for NULL.
-func plain(d any) any {
-	switch d := d.(type) {
-	case *sqldb.Date:
-		return string(*d)
-	case *string:
-		return *d
-	case *sql.NullInt64:
-		if d.Valid {
-			return d.Int64
-		}
-	case *sql.NullFloat64:
-		if d.Valid {
-			return d.Float64
+// types are those of the columns of the answer.
+func types(x *dashboard.Chart, columns []dashboard.Column) []metric.Type {
+	var all []metric.Type
+	for _, c := range columns {
+		switch {
+		case c.Type == dashboard.TimeType:
+			all = append(all, metric.Date)
+		case c.Type == dashboard.TextType:
+			all = append(all, metric.Text)
+		case c.Whole:
+			all = append(all, metric.Int)
+		default:
+			all = append(all, metric.Float)
 		}
 	}
-	return nil
+	if x.Ranked() {
+		all = append(all, metric.Int)
+	}
+	return all
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,12 +108,7 @@ func plain(t *metric.Table, n int) metric.Row {
 
 // identifies says whether a column is part of the table's identity.
 func identifies(t *metric.Table, c *metric.Column) bool {
-	for _, name := range t.Identity {
-		if name == c.Name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(t.Identity, c.Name)
 }
 
 // spread gives rows that together hold every extreme of every column, and NULL where it may be.
@@ -139,56 +135,6 @@ func spread(t *metric.Table) []metric.Row {
 	}
 }
 
-// target is where a value of the column's type is scanned to.
-func target(c *metric.Column) any {
-	switch c.Type {
-	case metric.Int:
-		return new(sql.NullInt64)
-	case metric.Float:
-		return new(sql.NullFloat64)
-	case metric.Bool:
-		return new(sql.NullBool)
-	case metric.Time:
-		return new(sqldb.Time)
-	case metric.Date:
-		return new(sqldb.Date)
-	default:
-		return new(sql.NullString)
-	}
-}
-
-// value takes out of a target what a metric.Row would hold.
-func value(dest any) any {
-	switch d := dest.(type) {
-	case *sqldb.Time:
-		if d.Ptr() == nil {
-			return nil
-		}
-		return *d.Ptr()
-	case *sqldb.Date:
-		if *d == "" {
-			return nil
-		}
-		return string(*d)
-	case *sql.NullInt64:
-		return valid(d.Valid, d.Int64)
-	case *sql.NullFloat64:
-		return valid(d.Valid, d.Float64)
-	case *sql.NullBool:
-		return valid(d.Valid, d.Bool)
-	default:
-		s := dest.(*sql.NullString)
-		return valid(s.Valid, s.String)
-	}
-}
-
-func valid(ok bool, v any) any {
-	if !ok {
-		return nil
-	}
-	return v
-}
-
 // read gives all rows of a table by ascending id or key.
 func read(t testing.TB, db *sqldb.DB, table *metric.Table) []metric.Row {
 	t.Helper()
@@ -199,19 +145,9 @@ func read(t testing.TB, db *sqldb.DB, table *metric.Table) []metric.Row {
 	var rows []metric.Row
 	query := "SELECT " + strings.Join(table.Names(), ", ") + " FROM " + table.Name + " ORDER BY " + order
 	err := db.Query(t.Context(), db.Statement(query), func(r *sql.Rows) error {
-		dest := make([]any, len(table.Columns))
-		for i := range table.Columns {
-			dest[i] = target(&table.Columns[i])
-		}
-		if err := r.Scan(dest...); err != nil {
-			return err
-		}
-		row := make(metric.Row, len(dest))
-		for i, d := range dest {
-			row[i] = value(d)
-		}
+		row, err := sqldb.ScanRow(r, table.Types())
 		rows = append(rows, row)
-		return nil
+		return err
 	})
 	if err != nil {
 		t.Errorf("read %s: %v", table.Name, err)
