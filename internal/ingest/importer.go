@@ -138,7 +138,7 @@ func (j *job) run(ctx context.Context, do transact) error {
 	// What was written stays; it is closed also when the user has interrupted the import.
 	end := context.WithoutCancel(ctx)
 	err := do(end, func(tx *sqldb.Tx) error {
-		if err := rollup.RefreshIn(end, tx); err != nil {
+		if err := rollup.Refresh(end, tx); err != nil {
 			return err
 		}
 		return run.End(tx, j.im.Now(), message(failure))

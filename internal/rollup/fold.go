@@ -5,8 +5,8 @@ package rollup
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
@@ -26,7 +26,7 @@ type Fold struct {
 // NewFold gives an empty fold.
 func NewFold() *Fold { return &Fold{groups: map[string]metric.Row{}} }
 
-// Positions of the fixed columns of metrics_daily.
+// Positions of the fixed columns of metrics_daily; the dimensions follow.
 const (
 	posOrg = iota
 	posType
@@ -126,14 +126,9 @@ func (f *Fold) start(a *metric.Aggregate, row metric.Row) metric.Row {
 
 // Flush adds what was collected to the rollups, marks the touched days, and empties the fold.
 func (f *Fold) Flush(ctx context.Context, tx *sqldb.Tx) error {
-	keys := make([]string, 0, len(f.groups))
-	for k := range f.groups {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	rows := make([]metric.Row, len(keys))
-	for i, k := range keys {
-		rows[i] = f.groups[k]
+	rows := make([]metric.Row, 0, len(f.groups))
+	for _, k := range slices.Sorted(maps.Keys(f.groups)) {
+		rows = append(rows, f.groups[k])
 	}
 	clear(f.groups)
 	if _, err := tx.Loader(metric.Daily(), sqldb.Add).Insert(ctx, rows); err != nil {
@@ -152,10 +147,11 @@ func (f *Fold) Flush(ctx context.Context, tx *sqldb.Tx) error {
 	return err
 }
 
+// dirty gives the marks of the days of rows that are sorted by type and day.
 func dirty(rows []metric.Row) []metric.Row {
 	var marks []metric.Row
 	for i, r := range rows {
-		if i > 0 && strings.EqualFold(rows[i-1][posType].(string), r[posType].(string)) && rows[i-1][posDay] == r[posDay] {
+		if i > 0 && slices.Equal(rows[i-1][:posRepo], r[:posRepo]) {
 			continue
 		}
 		marks = append(marks, metric.Row{r[posOrg], r[posType], r[posDay]})

@@ -3,6 +3,7 @@ package rollup
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
@@ -10,13 +11,8 @@ import (
 )
 
 // Refresh brings metrics_summary and pattern_effectiveness up to date for the days that were touched since the last
-// refresh, in one transaction. It does nothing when no day was.
-func Refresh(ctx context.Context, db *sqldb.DB) error {
-	return db.Write(ctx, func(tx *sqldb.Tx) error { return RefreshIn(ctx, tx) })
-}
-
-// RefreshIn is Refresh within a transaction of the caller's.
-func RefreshIn(ctx context.Context, tx *sqldb.Tx) error {
+// refresh. It does nothing when no day was.
+func Refresh(ctx context.Context, tx *sqldb.Tx) error {
 	touched, err := readTouched(tx)
 	if err != nil || len(touched) == 0 {
 		return err
@@ -120,12 +116,8 @@ func refreshEffectiveness(ctx context.Context, tx *sqldb.Tx, t *touched) error {
 	if err != nil {
 		return err
 	}
-	kept := rows[:0]
-	for _, r := range rows {
-		if t.weeks[r[5].(time.Time).Format(sqldb.DateLayout)] {
-			kept = append(kept, r)
-		}
-	}
-	_, err = tx.Loader(metric.Effectiveness(), sqldb.Replace).Insert(ctx, kept)
+	start := metric.Effectiveness().Position("period_start")
+	rows = slices.DeleteFunc(rows, func(r metric.Row) bool { return !t.weeks[r[start].(time.Time).Format(sqldb.DateLayout)] })
+	_, err = tx.Loader(metric.Effectiveness(), sqldb.Replace).Insert(ctx, rows)
 	return err
 }

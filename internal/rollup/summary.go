@@ -1,20 +1,16 @@
 package rollup
 
 import (
+	"cmp"
 	"database/sql"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
 )
-
-// reader is what both a transaction and a database offer.
-type reader interface {
-	Statement(sql string, args ...any) *sqldb.Statement
-	Query(s *sqldb.Statement, scan func(*sql.Rows) error) error
-}
 
 // counts are the occurrences of one day or week.
 type counts struct {
@@ -55,7 +51,7 @@ type history struct {
 	days map[string]*counts
 }
 
-func readHistory(tx reader, org int64, name string, from, to time.Time) (*history, error) {
+func readHistory(tx *sqldb.Tx, org int64, name string, from, to time.Time) (*history, error) {
 	h := &history{days: map[string]*counts{}}
 	s := tx.Statement(`SELECT day, severity, pattern, SUM(occurrences) FROM metrics_daily
 WHERE organization_id = ? AND metric_type = ? AND day >= ? AND day <= ? GROUP BY day, severity, pattern`,
@@ -160,8 +156,11 @@ func (p period) row(org int64, name string) metric.Row {
 }
 
 // effectiveness gives the rows of pattern_effectiveness for the weeks from a Monday on.
-func effectiveness(tx reader, org int64, links string, from, to time.Time) ([]metric.Row, error) {
-	type cell struct{ start, pattern string }
+func effectiveness(tx *sqldb.Tx, org int64, links string, from, to time.Time) ([]metric.Row, error) {
+	type cell struct {
+		start   time.Time
+		pattern string
+	}
 	sums := map[cell]*[2]int64{} // successes, all
 	s := tx.Statement(`SELECT day, pattern, outcome, SUM(occurrences) FROM metrics_daily
 WHERE organization_id = ? AND metric_type = ? AND day >= ? AND day <= ? GROUP BY day, pattern, outcome`,
@@ -177,7 +176,7 @@ WHERE organization_id = ? AND metric_type = ? AND day >= ? AND day <= ? GROUP BY
 		if err != nil {
 			return err
 		}
-		k := cell{monday(t).Format(sqldb.DateLayout), pattern}
+		k := cell{monday(t), pattern}
 		if sums[k] == nil {
 			sums[k] = new([2]int64)
 		}
@@ -191,16 +190,12 @@ WHERE organization_id = ? AND metric_type = ? AND day >= ? AND day <= ? GROUP BY
 		return nil, err
 	}
 	keys := slices.SortedFunc(maps.Keys(sums), func(a, b cell) int {
-		return slices.Compare([]string{a.start, a.pattern}, []string{b.start, b.pattern})
+		return cmp.Or(a.start.Compare(b.start), strings.Compare(a.pattern, b.pattern))
 	})
 	var rows []metric.Row
 	for _, k := range keys {
-		start, err := time.Parse(sqldb.DateLayout, k.start)
-		if err != nil {
-			return nil, err
-		}
 		ok, all := sums[k][0], sums[k][1]
-		rows = append(rows, metric.Row{k.pattern, all, ok, all - ok, float64(ok) / float64(all), start, bounded(start.AddDate(0, 0, week)), org})
+		rows = append(rows, metric.Row{k.pattern, all, ok, all - ok, float64(ok) / float64(all), k.start, bounded(k.start.AddDate(0, 0, week)), org})
 	}
 	return rows, nil
 }
