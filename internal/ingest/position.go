@@ -9,6 +9,9 @@ import (
 	"github.com/feedback-loop/feedback-loop/internal/fault"
 )
 
+// Unreadable is the remedy for a file whose bytes could not be had to their end.
+const Unreadable = "If it is packed, it may be damaged: make it again. What stands before was imported and will be recognised if it is the same."
+
 // SyntaxError is what a format returns when a file cannot be read on from some place.
 type SyntaxError struct {
 	Offset  int64  // bytes of the unpacked content

@@ -168,7 +168,8 @@ func (s *splitter) allow() { s.limit.until = s.dec.InputOffset() + ingest.MaxRec
 // broken says where the file stops being usable, and that what stands before it is kept.
 func (s *splitter) broken(err error) error {
 	at, where := s.dec.InputOffset(), string(s.dec.StackPointer())
-	if se, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+	se, syntax := errors.AsType[*jsontext.SyntacticError](err)
+	if syntax {
 		at, where, err = se.ByteOffset, string(se.JSONPointer), se.Err
 	}
 	e := &ingest.SyntaxError{Offset: at, Pointer: clip(where), What: "not valid JSON", Err: err,
@@ -180,6 +181,8 @@ func (s *splitter) broken(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		e.What, e.Err = "the file ends in the middle of the JSON text", nil
 		e.Remedy = "It was probably cut off; import the whole file again: the records before were imported and will be recognised."
+	case !syntax:
+		e.What, e.Remedy = "the file cannot be read", ingest.Unreadable
 	}
 	return e
 }

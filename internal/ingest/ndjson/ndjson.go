@@ -43,8 +43,7 @@ func split(ctx context.Context, in *ingest.Input, emit func(ingest.Item) error) 
 		}
 		line, size, err := readLine(in.Reader)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return &ingest.SyntaxError{Offset: offset, What: fmt.Sprintf("line %d cannot be read", n), Err: err,
-				Remedy: "Lines may be at most 8 MiB long; the lines before were imported and will be recognised."}
+			return unreadable(err, n, offset)
 		}
 		offset += size
 		if len(line) > 0 {
@@ -56,6 +55,14 @@ func split(ctx context.Context, in *ingest.Input, emit func(ingest.Item) error) 
 			return nil
 		}
 	}
+}
+
+func unreadable(err error, line, offset int64) error {
+	e := &ingest.SyntaxError{Offset: offset, What: fmt.Sprintf("line %d cannot be read", line), Err: err, Remedy: ingest.Unreadable}
+	if errors.Is(err, errTooLong) {
+		e.Remedy = fmt.Sprintf("Lines may be at most %d MiB long; the lines before were imported and will be recognised.", ingest.MaxRecord>>20)
+	}
+	return e
 }
 
 func item(line []byte, n int64) ingest.Item {
