@@ -9,7 +9,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"unicode"
@@ -43,8 +42,6 @@ type Input struct {
 	Reader *bufio.Reader // unpacked content
 	Note   func(string)  // takes a remark for the report, such as a key that was passed over
 }
-
-var _ io.Reader = (*bufio.Reader)(nil)
 
 // Item is one record as it stands in the file.
 type Item struct {

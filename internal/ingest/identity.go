@@ -1,7 +1,7 @@
 package ingest
 
 import (
-	"crypto/sha1" //nolint:gosec // UUIDv5 is defined over SHA-1; it is no protection here
+	"crypto/sha1" // UUIDv5 is defined over it; it is no protection here
 	"encoding/binary"
 	"math"
 	"time"

@@ -90,13 +90,13 @@ func (im *Importer) source(ctx context.Context, rep *Report, src *source, o Opti
 		return err
 	}
 	rep.Format = format.Name
-	job := &job{im: im, o: o, src: src, format: format, rep: rep, now: im.Now().UTC().Truncate(time.Microsecond)}
+	j := &job{im: im, o: o, src: src, format: format, rep: rep, now: im.Now().UTC().Truncate(time.Microsecond)}
 	if o.DryRun {
 		return im.DB.Try(ctx, func(tx *sqldb.Tx) error {
-			return job.run(ctx, func(_ context.Context, f func(*sqldb.Tx) error) error { return f(tx) })
+			return j.run(ctx, func(_ context.Context, f func(*sqldb.Tx) error) error { return f(tx) })
 		})
 	}
-	return job.run(ctx, im.DB.Write)
+	return j.run(ctx, im.DB.Write)
 }
 
 func (im *Importer) recognise(src *source) (Format, error) {

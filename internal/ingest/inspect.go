@@ -46,8 +46,10 @@ func inspectEscapes(raw []byte) error {
 	return nil
 }
 
+// low says whether r is the second half of a surrogate pair.
 func low(r int) bool { return r >= 0xDC00 && r < 0xE000 }
 
+// hex4 reads the four digits after \u; negative if they are none.
 func hex4(b []byte) int {
 	if len(b) < 4 {
 		return -1

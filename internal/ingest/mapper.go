@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -305,23 +304,18 @@ func (d *draft) keepExtra() error {
 	if old, ok := d.row[d.plan.at.extra].(string); ok {
 		d.mergeExtra(old)
 	}
-	var b bytes.Buffer
-	keys := make([]string, 0, len(d.extra))
-	for k := range d.extra {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	for i, k := range keys {
+	b := []byte{'{'}
+	for i, k := range slices.Sorted(maps.Keys(d.extra)) {
 		name, err := json.Marshal(k)
 		if err != nil {
 			return err
 		}
-		b.WriteString([]string{"{", ","}[min(i, 1)])
-		b.Write(name)
-		b.WriteByte(':')
-		b.WriteString(d.extra[k])
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, name...), ':'), d.extra[k]...)
 	}
-	d.row[d.plan.at.extra] = b.String() + "}"
+	d.row[d.plan.at.extra] = string(append(b, '}'))
 	return nil
 }
 

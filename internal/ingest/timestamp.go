@@ -21,10 +21,10 @@ func ParseTime(s string, zone *time.Location) (time.Time, error) {
 	}
 	t = t.UTC().Truncate(time.Microsecond)
 	if t.Before(earliest) {
-		return time.Time{}, fmt.Errorf("%q is before 1970", s)
+		return time.Time{}, fmt.Errorf("%q is before 1970", clip(s, 60))
 	}
 	if t.Year() > 9999 {
-		return time.Time{}, fmt.Errorf("%q is after the year 9999", s)
+		return time.Time{}, fmt.Errorf("%q is after the year 9999", clip(s, 60))
 	}
 	return t, nil
 }
@@ -90,6 +90,7 @@ func inDay(offset string) bool {
 	return len(offset) < 3 || offset[1:3] < "24" && (len(offset) == 3 || offset[len(offset)-2:] < "60")
 }
 
+// clip cuts a text that is longer than n bytes, not within a character.
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s

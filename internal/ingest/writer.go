@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -155,7 +154,7 @@ func (w *writer) insert(ctx context.Context, tx *sqldb.Tx, todo []*record) (tota
 	}
 	cat := todo[0].plan.cat
 	l := tx.Loader(cat.Layout(), sqldb.Skip)
-	all := len(todo)
+	given := len(todo)
 	var fresh []*record
 	for len(todo) > 0 {
 		ids := make([]int64, len(todo))
@@ -174,7 +173,7 @@ func (w *writer) insert(ctx context.Context, tx *sqldb.Tx, todo []*record) (tota
 			return 0, err
 		}
 	}
-	w.familiar[cat] = 2*len(fresh) < all
+	w.familiar[cat] = 2*len(fresh) < given
 	return int64(len(fresh)), w.derive(ctx, tx, cat, fresh)
 }
 
@@ -274,7 +273,7 @@ func rows(rs []*record) []metric.Row {
 
 func pick(rs []*record, at []int) []metric.Row {
 	out := make([]metric.Row, 0, len(at))
-	for i := range slices.Values(at) {
+	for _, i := range at {
 		out = append(out, rs[i].row)
 	}
 	return out
