@@ -21,7 +21,7 @@ import (
 // roundsEnv is the number of times that an import is killed, where the quick number is not enough.
 const roundsEnv = "FEEDBACK_LOOP_KILL_ROUNDS"
 
-func sampleFile(t testing.TB, events int) string {
+func sampleFile(t testing.TB, events int64) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sample.json")
 	f, err := os.Create(path)
@@ -29,7 +29,7 @@ func sampleFile(t testing.TB, events int) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	o := sample.Options{Events: events, Days: 120, Seed: 3, End: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)}
+	o := sample.Options{Events: int(events), Days: 120, Seed: 3, End: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)}
 	if err := sample.WriteJSON(f, o, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -110,8 +110,10 @@ func undisturbed(t testing.TB, file string) (time.Duration, map[string][]string)
 // An import is killed at random moments and run again: the rows are those of an import that nobody disturbed.
 func TestKilledImport(t *testing.T) {
 	t.Parallel()
-	const events = 30_000
-	rounds := 12
+	rounds, events := 12, int64(30_000)
+	if raced || testing.Short() {
+		rounds, events = 3, 9_000
+	}
 	if s := os.Getenv(roundsEnv); s != "" {
 		var err error
 		if rounds, err = strconv.Atoi(s); err != nil {
@@ -155,7 +157,7 @@ func TestKilledImport(t *testing.T) {
 			db = ""
 		}
 	}
-	if killed < rounds/2 {
+	if killed < rounds/4 {
 		t.Errorf("only %d of %d imports were killed", killed, rounds)
 	}
 }
@@ -165,7 +167,7 @@ func TestInterruptedImport(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
-			const events = 40_000
+			const events = 25_000
 			file := sampleFile(t, events)
 			db := filepath.Join(t.TempDir(), "x.db")
 			c := program(t.Context(), t, "import", "--db", db, file)

@@ -46,6 +46,14 @@ func newBase(t testing.TB) *base {
 	return &base{t, db, im}
 }
 
+// scaled is a size that the race detector could not bear as it is.
+func scaled(n int) int {
+	if raced {
+		return n / 10
+	}
+	return n
+}
+
 // file writes a file of that name into a folder of its own.
 func file(t testing.TB, name, content string) string {
 	t.Helper()

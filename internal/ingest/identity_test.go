@@ -164,7 +164,7 @@ func TestIdenticalRecords(t *testing.T) {
 		{"bugs", bug(""), "SUM(count)"}, {"code_reviews", "{" + aReview + "}", "COUNT(*)"}, {"test_failures", "{" + aFail + `,"count":3}`, "SUM(count)/3"},
 		{"bugs", `{"pattern":"p","error":"undated"}`, "SUM(count)"},
 	} {
-		for _, n := range []int{2, 5000} {
+		for _, n := range []int{2, scaled(5000)} {
 			t.Run(fmt.Sprint(c.category, n), func(t *testing.T) {
 				t.Parallel()
 				b := newBase(t)
@@ -190,12 +190,12 @@ func TestIdenticalRecords(t *testing.T) {
 func TestIdenticalRecordsFarApart(t *testing.T) {
 	b := newBase(t)
 	var list []string
-	for i := range 9000 {
-		list = append(list, fmt.Sprintf(`{"issue_type":"i%d","pattern":"p","severity":"low","timestamp":"2026-01-02"}`, i%3000))
+	for i := range scaled(9000) {
+		list = append(list, fmt.Sprintf(`{"issue_type":"i%d","pattern":"p","severity":"low","timestamp":"2026-01-02"}`, i%scaled(3000)))
 	}
 	content := `{"code_reviews":[` + strings.Join(list, ",") + `]}`
-	want(t, b.load(content), 9000, 0, 0)
-	want(t, b.load(content), 0, 9000, 0)
+	want(t, b.load(content), int64(scaled(9000)), 0, 0)
+	want(t, b.load(content), 0, int64(scaled(9000)), 0)
 }
 
 func TestSplitAndGrowing(t *testing.T) {

@@ -172,7 +172,7 @@ func (c *collector) hidden(fresh map[string]bool) bool {
 // A collector runs, its file is imported at random moments, now and then it starts with an empty file; older copies and
 // the same file are imported in between, and the database is lost and rebuilt from an export. The database always has as many occurrences as there were.
 func TestCollectorModel(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range uint64(max(2, scaled(5))) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			model(t, rand.New(rand.NewPCG(seed, 1)))
@@ -271,21 +271,22 @@ func TestAnyFileIntoEmptyDatabase(t *testing.T) {
 // The same across many batches, where the importer cannot see at once that a file lists a series again.
 func TestLongLog(t *testing.T) {
 	b := newBase(t)
+	wide := scaled(6000) // more than a batch
 	list := func(from, to int) string {
 		var s []string
 		for i := from; i < to; i++ {
-			s = append(s, fmt.Sprintf(`{"pattern":"p","error":"e%d","file_path":"f","count":%d,"timestamp":%q}`, i%6000, 1+(i+i/6000)%3,
+			s = append(s, fmt.Sprintf(`{"pattern":"p","error":"e%d","file_path":"f","count":%d,"timestamp":%q}`, i%wide, 1+(i+i/wide)%3,
 				time.Date(2026, 1, 1, 0, 0, i, 0, time.UTC).Format(time.RFC3339)))
 		}
 		return `{"bugs":[` + strings.Join(s, ",") + `]}`
 	}
 	sum := func(from, to int) (n int64) {
 		for i := from; i < to; i++ {
-			n += int64(1 + (i+i/6000)%3)
+			n += int64(1 + (i+i/wide)%3)
 		}
 		return n
 	}
-	for _, part := range []struct{ from, to int }{{6000, 12_000}, {6000, 18_000}, {0, 18_000}} {
+	for _, part := range []struct{ from, to int }{{wide, 2 * wide}, {wide, 3 * wide}, {0, 3 * wide}} {
 		b.load(list(part.from, part.to))
 		if got := b.number("SELECT SUM(count) FROM metrics_bugs"); got != sum(part.from, part.to) {
 			t.Errorf("records %d to %d: %d occurrences, want %d", part.from, part.to, got, sum(part.from, part.to))
