@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -42,9 +41,7 @@ func runDoctor(cmd *cobra.Command, find func() (config.Value, error), asJSON boo
 		return err
 	}
 	if asJSON {
-		e := json.NewEncoder(cmd.OutOrStdout())
-		e.SetIndent("", "  ")
-		err = e.Encode(d)
+		err = printJSON(cmd.OutOrStdout(), d)
 	} else {
 		printDiagnosis(cmd.OutOrStdout(), d, name(where))
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,9 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
 	"github.com/feedback-loop/feedback-loop/internal/config"
@@ -82,7 +79,7 @@ func runImport(cmd *cobra.Command, f importFlags, find func() (config.Value, err
 		err = errors.Join(err, e)
 	}
 	if f.json {
-		if e := printJSON(cmd.OutOrStdout(), reports); e != nil {
+		if e := printJSON(cmd.OutOrStdout(), results(reports)); e != nil {
 			return e
 		}
 	} else {
@@ -139,7 +136,7 @@ func importFiles(cmd *cobra.Command, im *ingest.Importer, o ingest.Options, file
 	reports := []*ingest.Report{}
 	var failed error
 	for _, file := range files {
-		bar := newBar(cmd.ErrOrStderr(), file, quiet)
+		bar := newFileBar(cmd.ErrOrStderr(), file, quiet)
 		o.Progress = bar.show
 		rep, err := im.File(cmd.Context(), file, o)
 		bar.clear()
@@ -152,34 +149,6 @@ func importFiles(cmd *cobra.Command, im *ingest.Importer, o ingest.Options, file
 	return reports, failed
 }
 
-// bar is a progress bar on a terminal, and nothing elsewhere.
-type bar struct{ p *progressbar.ProgressBar }
-
-func newBar(w io.Writer, file string, quiet bool) *bar {
-	f, ok := w.(*os.File)
-	if quiet || !ok || !term.IsTerminal(int(f.Fd())) {
-		return &bar{}
-	}
-	return &bar{progressbar.NewOptions64(-1, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(filepath.Base(file)),
-		progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))}
-}
-
-func (b *bar) show(done, total int64) {
-	if b.p == nil {
-		return
-	}
-	if total > 0 && b.p.GetMax64() != total {
-		b.p.ChangeMax64(total)
-	}
-	_ = b.p.Set64(done) // a bar that cannot be drawn is no reason to stop
-}
-
-func (b *bar) clear() {
-	if b.p != nil {
-		_ = b.p.Finish()
-	}
-}
-
 func total(reports []*ingest.Report) (t store.Counts) {
 	for _, r := range reports {
 		t = t.Plus(r.Counts)
@@ -187,11 +156,9 @@ func total(reports []*ingest.Report) (t store.Counts) {
 	return t
 }
 
-func printJSON(w io.Writer, reports []*ingest.Report) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(map[string]any{"files": reports, "total": total(reports)})
+// results are the reports as --json prints them.
+func results(reports []*ingest.Report) map[string]any {
+	return map[string]any{"files": reports, "total": total(reports)}
 }
 
 // shown is the number of rejects that the table lists for each file.

@@ -2,17 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
 	"github.com/feedback-loop/feedback-loop/internal/config"
@@ -129,7 +124,7 @@ func sampleToDB(cmd *cobra.Command, f sampleFlags, find func() (config.Value, er
 	err = errors.Join(err, db.Close())
 	reports := []*ingest.Report{rep}
 	if f.json {
-		if e := printJSON(cmd.OutOrStdout(), reports); e != nil {
+		if e := printJSON(cmd.OutOrStdout(), results(reports)); e != nil {
 			return e
 		}
 		return verdict(reports, err)
@@ -156,9 +151,7 @@ func sampleToFile(cmd *cobra.Command, f sampleFlags) error {
 		return fault.Wrap(err, fault.Invalid, "%s cannot be written", f.out)
 	}
 	if f.json {
-		e := json.NewEncoder(cmd.OutOrStdout())
-		e.SetIndent("", "  ")
-		return e.Encode(map[string]any{"file": f.out, "events": f.o.Events, "source": f.o.Source()})
+		return printJSON(cmd.OutOrStdout(), map[string]any{"file": f.out, "events": f.o.Events, "source": f.o.Source()})
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "wrote %d events to %s (%s)\n", f.o.Events, f.out, f.command())
 	return nil
@@ -176,52 +169,4 @@ func (u *until) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	return u.w.Write(b)
-}
-
-// replaceFile writes a file that is either there as a whole or not at all. A device or a pipe is written to as it is.
-func replaceFile(path string, write func(io.Writer) error) error {
-	mode := os.FileMode(0o644)
-	switch info, err := os.Stat(path); {
-	case err == nil && info.IsDir():
-		return errors.New("it is a folder")
-	case err == nil && !info.Mode().IsRegular():
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		return errors.Join(write(f), f.Close())
-	case err == nil:
-		mode = info.Mode().Perm()
-		if path, err = filepath.EvalSymlinks(path); err != nil {
-			return err
-		}
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	err = errors.Join(write(f), f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
-}
-
-func newEventBar(w io.Writer, events int, quiet bool) *bar {
-	f, ok := w.(*os.File)
-	if quiet || !ok || !term.IsTerminal(int(f.Fd())) {
-		return &bar{}
-	}
-	return &bar{progressbar.NewOptions(events, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("events"),
-		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionClearOnFinish(),
-		progressbar.OptionThrottle(100*time.Millisecond))}
-}
-
-func (b *bar) count(done int) {
-	if b.p != nil {
-		_ = b.p.Set(done) // a bar that cannot be drawn is no reason to stop
-	}
 }
