@@ -9,12 +9,14 @@ import (
 	"path/filepath"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
 	"github.com/feedback-loop/feedback-loop/internal/config"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
+	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
 	"github.com/feedback-loop/feedback-loop/internal/store"
 )
@@ -66,7 +68,7 @@ func runImport(cmd *cobra.Command, f importFlags, find func() (config.Value, err
 	if err != nil {
 		return usage("--timezone %q is not known; name one such as Europe/Berlin, UTC or Local", f.zone)
 	}
-	if err := checkLengths(f); err != nil {
+	if err := checkTexts(f); err != nil {
 		return err
 	}
 	db, where, done, err := importTarget(cmd.Context(), find, f.dryRun)
@@ -88,14 +90,16 @@ func runImport(cmd *cobra.Command, f importFlags, find func() (config.Value, err
 	return verdict(reports, err)
 }
 
-// checkLengths refuses what the tables would not take.
-func checkLengths(f importFlags) error {
-	for flag, v := range map[string]struct {
-		text string
-		most int
-	}{"repository": {f.repository, 255}, "branch": {f.branch, 255}, "source": {f.source, 100}} {
-		if len(v.text) > v.most {
-			return usage("--%s is longer than %d bytes", flag, v.most)
+// checkTexts refuses what the tables would not take.
+func checkTexts(f importFlags) error {
+	runs := metric.ImportRuns()
+	for _, given := range []struct{ flag, text string }{{"repository", f.repository}, {"branch", f.branch}, {"source", f.source}} {
+		most := runs.Columns[runs.Position(given.flag)].Size
+		switch {
+		case !utf8.ValidString(given.text):
+			return usage("--%s is not UTF-8", given.flag)
+		case utf8.RuneCountInString(given.text) > most:
+			return usage("--%s is longer than %d characters", given.flag, most)
 		}
 	}
 	return nil

@@ -128,7 +128,7 @@ type job struct {
 type transact func(ctx context.Context, f func(*sqldb.Tx) error) error
 
 func (j *job) run(ctx context.Context, do transact) error {
-	run := &store.Run{File: j.src.Name, Format: j.format.Name, Source: j.o.source(), Repository: j.o.Repository, Branch: j.o.Branch, Started: j.now}
+	run := &store.Run{File: printable([]byte(j.src.Name)), Format: j.format.Name, Source: j.o.source(), Repository: j.o.Repository, Branch: j.o.Branch, Started: j.now}
 	if err := do(ctx, run.Begin); err != nil {
 		return err
 	}
@@ -158,11 +158,12 @@ func interrupted(ctx context.Context, err error) error {
 		Try("What it wrote is kept and will be recognised: run it again to complete it.")
 }
 
+// message is what import_runs keeps of a failure.
 func message(err error) string {
 	if err == nil {
 		return ""
 	}
-	return err.Error()
+	return printable([]byte(err.Error()))
 }
 
 func (o Options) source() string {
