@@ -16,7 +16,7 @@ import (
 	"github.com/feedback-loop/feedback-loop/internal/sqldb/sqlite"
 )
 
-// Version of the program; release builds set it.
+// Version of the program.
 const Version = "0.1.0"
 
 // Engines lists the database engines.

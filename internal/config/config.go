@@ -1,5 +1,5 @@
-// Package config is the one table of settings: from it come flags, environment variables, the .env file and their
-// help texts.
+// Package config declares the settings that have more than a flag: where each is looked up (flag, environment, .env,
+// default) and its help text.
 package config
 
 import (
@@ -30,9 +30,6 @@ func Database() Setting {
 func Address() Setting {
 	return Setting{Flag: "addr", Env: "FEEDBACK_LOOP_ADDR", Default: "127.0.0.1:8080", Help: "address to serve on, loopback only"}
 }
-
-// Settings lists all of them, for documentation.
-func Settings() []Setting { return []Setting{Database(), Address()} }
 
 // Usage is the help text of a setting's flag, with where else it can be set.
 func (s Setting) Usage() string {

@@ -17,8 +17,8 @@ type Query struct {
 	Raw          bool // read the event tables even where the rollup would do
 }
 
-// OtherName is the value that stands for all those beyond the limit of a chart.
-const OtherName = "Other"
+// otherName is the value that stands for all those beyond the limit of a chart.
+const otherName = "Other"
 
 // Rollup says whether metrics_daily holds all that the chart needs.
 func (x *Chart) Rollup() bool {
@@ -193,7 +193,7 @@ func (c *compiler) folded(keys []string, r string) []string {
 	for i, k := range keys {
 		out[i] = "parts." + k + " AS " + k
 		if k == r && c.x.Other {
-			out[i] = fmt.Sprintf("CASE WHEN ranks.n <= %d THEN parts.%s ELSE '%s' END AS %s", c.x.Limit, k, OtherName, k)
+			out[i] = fmt.Sprintf("CASE WHEN ranks.n <= %d THEN parts.%s ELSE '%s' END AS %s", c.x.Limit, k, otherName, k)
 		}
 	}
 	return out

@@ -26,7 +26,7 @@ type Data struct {
 	Columns    []Column
 	Rows       [][]any
 	Grain      sqldb.Grain // empty when the chart is not over time
-	Other      bool        // the rows named OtherName sum up what is beyond the chart's limit
+	Other      bool        // the rows named otherName sum up what is beyond the chart's limit
 	Truncated  bool        // there were more than MaxRows rows
 	ServedFrom string      // tables that were read
 }

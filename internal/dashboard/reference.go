@@ -79,17 +79,21 @@ func (c *Catalogue) WriteReference(w io.Writer) error {
 	}
 	b.WriteString("\n## Charts\n\n| id | title | kind | what it shows | read from |\n|---|---|---|---|---|\n")
 	for _, x := range c.charts {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", x.ID, x.Title, x.Kind, x.Description, map[bool]string{true: "rollups", false: "events"}[x.Rollup()])
+		from := "events"
+		if x.Rollup() {
+			from = "rollups"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", x.ID, x.Title, x.Kind, x.Description, from)
 	}
 	b.WriteString("\n## Dashboards\n")
 	for _, d := range c.dashboards {
 		fmt.Fprintf(&b, "\n### %s\n\n%s Its id is %s.\n\n", d.Title, d.Description, d.ID)
 		for _, row := range d.Rows {
-			for i, p := range row.Charts {
-				b.WriteString([]string{", ", "- "}[max(0, 1-i)])
-				fmt.Fprintf(&b, "%s (%d/%d)", p.Chart, p.Width, columns)
+			var places []string
+			for _, p := range row.Charts {
+				places = append(places, fmt.Sprintf("%s (%d/%d)", p.Chart, p.Width, columns))
 			}
-			b.WriteString("\n")
+			fmt.Fprintf(&b, "- %s\n", strings.Join(places, ", "))
 		}
 	}
 	_, err := io.WriteString(w, b.String())

@@ -1,8 +1,8 @@
 package dashboard
 
 import (
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
@@ -178,11 +178,4 @@ func label(name string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-func sorted(set map[string]string) []string {
-	names := make([]string, 0, len(set))
-	for n := range set {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
-}
+func sorted(set map[string]string) []string { return slices.Sorted(maps.Keys(set)) }

@@ -32,16 +32,6 @@ func ByName(name string) *Category {
 	return nil
 }
 
-// ByTable finds a category by its table; nil when there is none.
-func ByTable(table string) *Category {
-	for _, c := range Catalogue() {
-		if c.Table == table {
-			return c
-		}
-	}
-	return nil
-}
-
 // Tables lists every table of the metrics database: events, links, rollups and the import ledger.
 func Tables() []*Table { return tables() }
 

@@ -364,7 +364,7 @@ func TestAggregatesPointAtTheirColumns(t *testing.T) {
 
 func TestLookupsAgree(t *testing.T) {
 	for i, c := range Catalogue() {
-		if Catalogue()[i] != c || ByName(c.Name) != c || ByTable(c.Table) != c {
+		if Catalogue()[i] != c || ByName(c.Name) != c {
 			t.Errorf("%s is found as another value", c.Name)
 		}
 		if !slices.Contains(Tables(), c.Layout()) || c.Links != nil && !slices.Contains(Tables(), c.Links.Layout()) {
@@ -379,7 +379,7 @@ func TestLookupsAgree(t *testing.T) {
 			}
 		}
 	}
-	if ByName("nothing") != nil || ByTable("nothing") != nil || AggregateOf(Daily()) != nil {
+	if ByName("nothing") != nil || AggregateOf(Daily()) != nil {
 		t.Error("something was found for nothing")
 	}
 }

@@ -6,6 +6,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/fault"
@@ -184,10 +185,8 @@ func each(rows *sql.Rows, scan func(*sql.Rows) error) (err error) {
 func pick(engines []Engine, uri string) (Engine, error) {
 	scheme := Scheme(uri)
 	for _, e := range engines {
-		for _, s := range e.Schemes() {
-			if s == scheme {
-				return e, nil
-			}
+		if slices.Contains(e.Schemes(), scheme) {
+			return e, nil
 		}
 	}
 	return nil, fault.New(fault.Invalid, "no database engine answers to %q", scheme+"://").
