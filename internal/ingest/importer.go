@@ -63,12 +63,12 @@ const (
 // File imports one file; "-" is standard input. The report is never nil and its counts are what is in the database,
 // also beside an error.
 func (im *Importer) File(ctx context.Context, name string, o Options) (*Report, error) {
-	return im.bring(ctx, name, o, func() (*source, error) { return openSource(name) })
+	return im.bring(ctx, name, o, func() (*source, error) { return openSource(ctx, name) })
 }
 
 // Stream imports what r gives, as File does with a file; the ledger calls it name. It may stop before the end of r.
 func (im *Importer) Stream(ctx context.Context, name string, r io.Reader, o Options) (*Report, error) {
-	return im.bring(ctx, name, o, func() (*source, error) { return newSource(name, r) })
+	return im.bring(ctx, name, o, func() (*source, error) { return newSource(ctx, name, r) })
 }
 
 func (im *Importer) bring(ctx context.Context, name string, o Options, open func() (*source, error)) (*Report, error) {
@@ -78,7 +78,7 @@ func (im *Importer) bring(ctx context.Context, name string, o Options, open func
 		err = im.source(ctx, rep, src, o)
 		src.close()
 	}
-	if err != nil {
+	if err = interrupted(ctx, err); err != nil {
 		rep.Error = err.Error()
 	}
 	return rep, err

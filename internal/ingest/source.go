@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -40,7 +41,34 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func openSource(name string) (*source, error) {
+// patient reads from what may not answer for long, such as a pipe, and gives up when the context ends. What it was
+// waiting for then is lost.
+type patient struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (p *patient) Read(b []byte) (int, error) {
+	type answer struct {
+		b   []byte
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		own := make([]byte, len(b)) // b belongs to the caller again when the context has ended
+		n, err := p.r.Read(own)
+		answers <- answer{own[:n], err}
+	}()
+	select {
+	case a := <-answers:
+		return copy(b, a.b), a.err
+	case <-p.ctx.Done():
+		return 0, context.Cause(p.ctx)
+	}
+}
+
+func openSource(ctx context.Context, name string) (*source, error) {
 	s := &source{Input: Input{Name: name}, file: os.Stdin}
 	if name != Stdin {
 		if err := s.open(name); err != nil {
@@ -48,6 +76,9 @@ func openSource(name string) (*source, error) {
 		}
 	}
 	s.counter = &counter{r: s.file}
+	if s.size == 0 {
+		s.counter.r = &patient{ctx, s.file}
+	}
 	s.Reader = bufio.NewReaderSize(s.counter, SniffSize)
 	if err := s.unpack(); err != nil {
 		s.close()
@@ -57,8 +88,8 @@ func openSource(name string) (*source, error) {
 }
 
 // newSource reads from what somebody else opened and closes.
-func newSource(name string, r io.Reader) (*source, error) {
-	s := &source{Input: Input{Name: name}, counter: &counter{r: r}}
+func newSource(ctx context.Context, name string, r io.Reader) (*source, error) {
+	s := &source{Input: Input{Name: name}, counter: &counter{r: &patient{ctx, r}}}
 	s.Reader = bufio.NewReaderSize(s.counter, SniffSize)
 	return s, s.unpack()
 }
