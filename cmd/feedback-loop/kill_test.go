@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -171,8 +172,11 @@ func TestInterruptedImport(t *testing.T) {
 			file := sampleFile(t, events)
 			db := filepath.Join(t.TempDir(), "x.db")
 			c := program(t.Context(), t, "import", "--db", db, file)
-			done := make(chan outcome)
-			go func() { done <- finish(t, c) }()
+			var out, errs bytes.Buffer
+			c.Stdout, c.Stderr = &out, &errs
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
 			for deadline := time.Now().Add(20 * time.Second); !begun(db); time.Sleep(5 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatal("the import did not begin")
@@ -181,8 +185,10 @@ func TestInterruptedImport(t *testing.T) {
 			if err := c.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
-			o := <-done
-			o.is(t, exitFailed, "interrupted", "run it again")
+			if err := c.Wait(); err == nil {
+				t.Error("the import was not interrupted")
+			}
+			outcome{c.ProcessState.ExitCode(), out.String(), errs.String()}.is(t, exitFailed, "interrupted", "run it again")
 			inserted := single(t, db, "SELECT inserted_count FROM import_runs WHERE status = 'failed' AND finished_at IS NOT NULL")
 			if n := rowsOf(t, db); n != inserted || n == events {
 				t.Errorf("%d rows are in, the ledger says %d", n, inserted)
