@@ -31,7 +31,7 @@ A file may be imported again at any time: what is there already is recognised an
 raises the count of a bug it sees again; of such a record only the increase is written, dated with its new time.
 
 A record that cannot be used is rejected with its position and the reason, and kept in the table import_rejects;
-nothing is guessed. An import that was interrupted keeps what it wrote; run it again to complete it.
+nothing is guessed. Only one of more than 8 MiB, and text that is not JSON, end the import of a file. An import that was interrupted keeps what it wrote; run it again to complete it.
 
 Exit codes: 0 all records are in, 1 failed, 2 wrong usage, 3 in, but some records were rejected.`
 

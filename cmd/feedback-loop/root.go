@@ -45,9 +45,13 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	cmd := rootCommand()
 	cmd.SetArgs(args)
 	cmd.SetIn(in)
-	cmd.SetOut(out)
+	heard := &listener{w: out}
+	cmd.SetOut(heard)
 	cmd.SetErr(errs)
 	err := cmd.ExecuteContext(ctx)
+	if err == nil && heard.err != nil {
+		err = fmt.Errorf("the output could not be written: %w", heard.err)
+	}
 	if err == nil {
 		return exitDone
 	}
@@ -58,6 +62,21 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		return e.code
 	}
 	return exitFailed
+}
+
+// listener remembers that output was lost, so that a report nobody got is not called a success.
+type listener struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (l *listener) Write(p []byte) (int, error) {
+	n, err := l.w.Write(p)
+	if l.err == nil {
+		l.err = err
+	}
+	return n, err
 }
 
 func rootCommand() *cobra.Command {
@@ -76,7 +95,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 imported but some records were re
 		Version:       app.Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          needArgs(cobra.NoArgs),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
@@ -101,6 +120,9 @@ func dbFlag(cmd *cobra.Command) func() (config.Value, error) {
 	set := config.Database()
 	uri := cmd.Flags().String(set.Flag, "", set.Usage())
 	return func() (config.Value, error) {
+		if cmd.Flags().Changed(set.Flag) && *uri == "" {
+			return config.Value{}, usage("--%s is empty; leave it out for the default", set.Flag)
+		}
 		src, err := config.Load(".env")
 		if err != nil {
 			return config.Value{}, err
