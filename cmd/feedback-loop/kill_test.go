@@ -139,6 +139,8 @@ func TestKilledImport(t *testing.T) {
 		}
 		if err := c.Wait(); err != nil {
 			killed++
+		} else if took > 20*time.Millisecond {
+			took = took * 2 / 3 // the machine is faster than it was when the time was taken
 		}
 		// Most databases are killed several times; then the import runs to its end.
 		if rnd.IntN(3) == 0 || round == rounds-1 {
