@@ -5,6 +5,7 @@ package rollup
 
 import (
 	"context"
+	"encoding/binary"
 	"maps"
 	"slices"
 	"time"
@@ -69,7 +70,8 @@ func float(v any) float64 {
 }
 
 func (f *Fold) group(a *metric.Aggregate, row metric.Row) []byte {
-	b := append(f.key[:0], a.Name...)
+	b := binary.AppendVarint(f.key[:0], row[a.Org].(int64))
+	b = append(b, a.Name...)
 	b = append(b, 0)
 	b = append(b, f.day(row[a.Time].(time.Time))...)
 	b = append(b, row[a.Repo].(string)...)

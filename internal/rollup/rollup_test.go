@@ -326,3 +326,12 @@ func TestLargeNumbers(t *testing.T) {
 	b.equal("SELECT CAST(memory_usage_bytes_sum AS INTEGER) FROM metrics_daily WHERE metric_type = 'performance_metrics'", "18000000000000000")
 	b.healthy()
 }
+
+// The patterns of generations are those of their links.
+func TestTopPatternOfGenerations(t *testing.T) {
+	b := newBase(t)
+	b.load(file("code_generation", generation("2026-01-05", true, `"b","a"`), generation("2026-01-06", false, `"b"`)))
+	b.equal("SELECT summary_date, total_count, top_pattern, top_pattern_count FROM metrics_summary WHERE metric_type = 'code_generation' AND period = 'week'",
+		"2026-01-05T00:00:00Z|2|b|2")
+	b.healthy()
+}

@@ -71,7 +71,25 @@ WHERE organization_id = ? AND metric_type = ? AND day >= ? AND day <= ? GROUP BY
 		}
 		return nil
 	})
+	if cat := metric.ByName(name); err == nil && cat != nil && cat.Links != nil {
+		err = h.readLinked(tx, org, cat.Links.Name, from, to)
+	}
 	return h, err
+}
+
+// readLinked adds the patterns of a category whose events have several each.
+func (h *history) readLinked(tx *sqldb.Tx, org int64, links string, from, to time.Time) error {
+	s := tx.Statement(`SELECT day, pattern, SUM(occurrences) FROM metrics_daily
+WHERE organization_id = ? AND metric_type = ? AND day >= ? AND day <= ? GROUP BY day, pattern`,
+		org, links, from.Format(sqldb.DateLayout), to.Format(sqldb.DateLayout))
+	return tx.Query(s, func(r *sql.Rows) error {
+		var day sqldb.Date
+		var pattern string
+		var n int64
+		err := r.Scan(&day, &pattern, &n)
+		h.day(string(day)).pattern[pattern] += n
+		return err
+	})
 }
 
 func (h *history) day(d string) *counts {
