@@ -38,7 +38,7 @@ func hostile() []string {
 		`{"category":"bugs","pattern":"as deep as allowed","error":"x","extra":` + `[` + deep + `]` + `,"timestamp":"2026-01-02T03:04:11Z"}`,
 		`{"category":"performance_metrics","metric_type":"execution_time","details":` + `{"deep":` + deep + `}` + `,"timestamp":"2026-01-02T03:04:12Z"}`,
 		`{"category":"performance_metrics","metric_type":"t","details":{"function":"f","avg_time_ms":1e-7,"memory_usage":9223372036854775807,"file_size":"big","n":-0.0,"x":[{"y": [ ]}]},"timestamp":"2026-01-02T03:04:05Z"}`,
-		`{"category":"performance_metrics","metric_type":"t","details":"=cmd()","execution_time_ms":-1.7976931348623157e308,"timestamp":"2026-01-02T03:04:05Z"}`,
+		`{"category":"performance_metrics","metric_type":"t","details":"=cmd()","execution_time_ms":-1e18,"timestamp":"2026-01-02T03:04:05Z"}`,
 		`{"category":"performance_metrics","metric_type":"t","details":-17,"execution_time_ms":0.1,"duration_ms":5,"operation":"o","timestamp":"2026-01-02T03:04:05Z"}`,
 		`{"category":"performance_metrics","operation":"named","duration_ms":5e-324,"timestamp":"2026-01-02T03:04:05Z"}`,
 		`{"category":"performance_metrics","metric_type":"t","details":{"function":5,"max_time_ms":"slow"},"timestamp":"2026-01-02T03:04:05Z"}`,

@@ -92,7 +92,7 @@ func number(c *metric.Column, v gjson.Result) (any, error) {
 		return nil, wrongType("a number", v)
 	}
 	f, err := strconv.ParseFloat(v.Raw, 64)
-	if err != nil || math.IsInf(f, 0) {
+	if err != nil || math.Abs(f) > maxNumber {
 		return nil, fmt.Errorf("is %s, which is out of range", clip(v.Raw, 40))
 	}
 	return f, within(c, f, v.Raw)

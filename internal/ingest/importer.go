@@ -86,10 +86,11 @@ func (im *Importer) bring(ctx context.Context, name string, o Options, open func
 
 func (im *Importer) source(ctx context.Context, rep *Report, src *source, o Options) error {
 	format, err := im.recognise(src)
-	if err != nil {
-		return err
+	if err != nil { // the ledger has that too
+		format = Format{Name: "unknown", Split: func(context.Context, *Input, func(Item) error) error { return err }}
+	} else {
+		rep.Format = format.Name
 	}
-	rep.Format = format.Name
 	j := &job{im: im, o: o, src: src, format: format, rep: rep, now: im.Now().UTC().Truncate(time.Microsecond)}
 	if o.DryRun {
 		return im.DB.Try(ctx, func(tx *sqldb.Tx) error {
@@ -193,7 +194,7 @@ func (j *job) copy(ctx context.Context, run *store.Run, do transact) error {
 		}
 		j.report(b)
 	}
-	j.notes = append(j.notes, r.mapper.remarks()...)
+	j.notes = append(append(j.notes, r.mapper.remarks()...), w.remarks()...)
 	if failure != nil {
 		return failure
 	}

@@ -19,6 +19,7 @@ const (
 	maxText   = 1 << 20
 	maxDepth  = 64
 	maxFields = 1000
+	maxNumber = 1e18 // sums of billions of them are numbers still
 	// exportRoom is what an export may add to a record (its identity, columns that were taken out of others), so that
 	// what was imported once can be imported again.
 	exportRoom = 16 << 10
@@ -223,9 +224,13 @@ func (m *mapper) take(d *draft, key string, v gjson.Result) error {
 }
 
 func (m *mapper) put(d *draft, f field, key string, v gjson.Result) error {
-	val, err := m.convert(&d.plan.cat.Layout().Columns[f.column], v)
+	col := &d.plan.cat.Layout().Columns[f.column]
+	val, err := m.convert(col, v)
 	if err != nil {
 		return fmt.Errorf("%s %w", key, err)
+	}
+	if len(col.Enum) > 0 && val != v.String() {
+		m.notes[fmt.Sprintf("%s: %s written in another case or with blanks", d.plan.cat.Name, key)]++
 	}
 	d.row[f.column], d.ranks[f.column] = val, int8(f.rank)
 	return nil

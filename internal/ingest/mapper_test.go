@@ -60,7 +60,7 @@ func TestMinimalRecords(t *testing.T) {
 		{"code_reviews", "{" + aReview + "}", "issue_type, pattern, severity, count", "i|p|low|1"},
 		{"performance_metrics", "{" + aPerf + "}", "metric_type, details, execution_time_ms", "execution_time|null|null"},
 		{"deployment_issues", "{" + aDeploy + "}", "issue_type, environment, pattern, count", "i|production|null|1"},
-		{"code_generation", "{" + aGen + "}", "prompt, confidence, success, patterns_applied, patterns_count", "x|0.5|1|null|0"},
+		{"code_generation", "{" + aGen + "}", "prompt, confidence, success, patterns_applied, patterns_count", "x|0.5|1|null|null"},
 		{"llm_calls", "{" + aCall + "}", "success, attempts, model", "0|null|null"},
 	})
 }
@@ -233,7 +233,7 @@ func TestMapping(t *testing.T) {
 		{"code_generation", "{" + aGen + `,"patterns_applied":["a","b"],"patterns_count":99}`, "patterns_applied, patterns_count", `["a","b"]|2`},
 		{"code_generation", "{" + aGen + `,"patterns_applied":"a"}`, "patterns_applied, patterns_count", `["a"]|1`},
 		{"code_generation", "{" + aGen + `,"patterns_applied":[]}`, "patterns_applied, patterns_count", `[]|0`},
-		{"code_generation", "{" + aGen + `,"patterns_applied":null}`, "patterns_applied, patterns_count", `null|0`},
+		{"code_generation", "{" + aGen + `,"patterns_applied":null}`, "patterns_applied, patterns_count", `null|null`},
 		{"code_generation", "{" + aGen + `,"patterns_applied":["<a&b>"]}`, "patterns_applied", `["<a&b>"]`},
 		{"code_generation", "{" + aGen + `,"patterns_applied":["a",1]}`, "", "rejected: patterns_applied has an element that is 1; expected texts"},
 		{"code_generation", "{" + aGen + `,"patterns_applied":{"a":1}}`, "", "rejected: patterns_applied is an object; expected a list of texts"},

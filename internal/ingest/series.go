@@ -196,6 +196,9 @@ func (m *seriesMemory) load(tx *sqldb.Tx, name uuid.UUID) error {
 	return err
 }
 
+// forget drops what is remembered; it is read again when it is needed. Which series the file has listed is kept.
+func (m *seriesMemory) forget() { clear(m.cache) }
+
 // flush writes the series that changed.
 func (m *seriesMemory) flush(ctx context.Context, tx *sqldb.Tx) error {
 	var names []uuid.UUID
@@ -227,7 +230,7 @@ func (m *seriesMemory) flush(ctx context.Context, tx *sqldb.Tx) error {
 		}
 	}
 	if len(m.cache) > maxSeries {
-		clear(m.cache)
+		m.forget()
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ var earliest = time.Unix(0, 0).UTC()
 var clocks = []string{"15:04:05.999999999", "15:04:05", "15:04"}
 
 // ParseTime reads an ISO 8601 time: a date, optionally T or a space and a clock time with any fraction, optionally Z
-// or an offset. A time without offset is in zone; a date alone is its midnight. The result is UTC, cut to
+// or an offset. A time without offset is in zone (see local); a date alone is its midnight. The result is UTC, cut to
 // microseconds, from 1970 to 9999.
 func ParseTime(s string, zone *time.Location) (time.Time, error) {
 	t, err := parseISO(strings.TrimSpace(s), zone)
@@ -34,7 +34,8 @@ func parseISO(s string, zone *time.Location) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("too short")
 	}
 	if len(s) == len("2006-01-02") {
-		return time.ParseInLocation("2006-01-02", s, zone)
+		t, err := time.Parse("2006-01-02", s)
+		return local(t, zone), err
 	}
 	day, sep, rest := s[:10], s[10], s[11:]
 	if sep != 'T' && sep != 't' && sep != ' ' {
@@ -53,13 +54,38 @@ func parseISO(s string, zone *time.Location) (time.Time, error) {
 		offset = "Z"
 	}
 	for _, c := range clocks {
-		t, e := time.ParseInLocation("2006-01-02T"+c+layout, day+"T"+clock+offset, zone)
-		if e == nil {
+		t, e := time.Parse("2006-01-02T"+c+layout, day+"T"+clock+offset)
+		switch {
+		case e == nil && offset == "":
+			return local(t, zone), nil
+		case e == nil:
 			return t, nil
 		}
 		err = e
 	}
 	return time.Time{}, err
+}
+
+// local takes what clocks in a zone showed. A time that they showed twice is the first of the two; one that they left
+// out is read with the offset from before the change, which makes it as much later.
+func local(shown time.Time, zone *time.Location) time.Time {
+	if zone == time.UTC {
+		return shown
+	}
+	with := func(t time.Time) time.Time {
+		_, seconds := t.In(zone).Zone()
+		return shown.Add(-time.Duration(seconds) * time.Second)
+	}
+	before, after := with(shown.AddDate(0, 0, -1)), with(shown.AddDate(0, 0, 1))
+	if shows(after, zone, shown) && !shows(before, zone, shown) {
+		return after
+	}
+	return before
+}
+
+// shows says whether clocks in the zone show these digits at that moment.
+func shows(t time.Time, zone *time.Location, digits time.Time) bool {
+	return t.In(zone).Format(time.DateTime) == digits.Format(time.DateTime)
 }
 
 func splitOffset(s string) (clock, offset string) {

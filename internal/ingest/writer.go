@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -29,6 +31,8 @@ type writer struct {
 	series    *seriesMemory
 	consumed  map[*metric.Category]*roaring64.Bitmap // ids of rows that a record of this file stands for
 	familiar  map[*metric.Category]bool              // most of the last batch was there already
+	others    [2]int64                               // last run and records read by imports at the same time
+	sameID    int64                                  // records with a vendor's id that was there already
 	ordinals  map[digest]int                         // next ordinal of contents that were met more than once
 }
 
@@ -39,6 +43,9 @@ func newWriter(run *store.Run, snapshots bool, now time.Time) *writer {
 
 // write writes a batch: rows, links, rollups, counters, rejects and progress.
 func (w *writer) write(ctx context.Context, tx *sqldb.Tx, b *batch) error {
+	if err := w.watch(tx); err != nil {
+		return err
+	}
 	var inserted int64
 	for _, g := range byCategory(b.records) {
 		n, err := w.group(ctx, tx, g)
@@ -59,6 +66,19 @@ func (w *writer) write(ctx context.Context, tx *sqldb.Tx, b *batch) error {
 	rows, rejected := int64(len(b.records)), int64(len(b.rejects))
 	w.run.Counts = w.run.Counts.Plus(store.Counts{Read: rows + rejected, Inserted: inserted, Duplicate: rows - inserted, Rejected: rejected})
 	return w.run.Progress(tx)
+}
+
+// watch forgets what is remembered of counters when another import has written since the last batch: it may have read
+// the same ones.
+func (w *writer) watch(tx *sqldb.Tx) error {
+	var last, read sql.NullInt64
+	err := tx.Row(tx.Statement("SELECT MAX(id), SUM(read_count) FROM import_runs WHERE id <> ? AND (id > ? OR status = ?)",
+		w.run.ID, w.run.ID, store.Running), &last, &read)
+	if others := [2]int64{last.Int64, read.Int64}; others != w.others {
+		w.others = others
+		w.series.forget()
+	}
+	return err
 }
 
 // byCategory splits records into groups of one category, keeping their order within it.
@@ -221,6 +241,9 @@ func (w *writer) settle(cat *metric.Category, todo []*record, ids []int64) (agai
 	for i, r := range todo {
 		switch id := ids[i]; {
 		case r.absolute() || w.snapshots:
+			if id > 0 && r.absolute() && !r.stored {
+				w.sameID++
+			}
 		case id < 0:
 			seen.Add(uint64(-id))
 		case seen.CheckedAdd(uint64(id)):
@@ -258,6 +281,14 @@ func (w *writer) derive(ctx context.Context, tx *sqldb.Tx, cat *metric.Category,
 		w.fold.Add(a, row)
 	}
 	return nil
+}
+
+// remarks says what a duplicate may hide.
+func (w *writer) remarks() []string {
+	if w.sameID == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d records have a source_id that is known; they count as known whatever else they say", w.sameID)}
 }
 
 // absolute says that the identity stands in the record itself: equal ones are the same.

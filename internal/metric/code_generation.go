@@ -35,14 +35,19 @@ func codeGeneration() *Category {
 	}
 }
 
-// The number of patterns always follows from the list, whatever the record says.
+// The number of patterns follows from the list, where there is one.
 func completeGeneration(c *Category, r Row) []string {
 	list, _ := r[c.Position("patterns_applied")].(string)
 	var names []string
-	if list != "" && json.Unmarshal([]byte(list), &names) != nil {
-		return nil // validation names the fault
+	if list == "" || json.Unmarshal([]byte(list), &names) != nil {
+		return nil // nothing to count; a list that cannot be read was rejected before
 	}
-	r[c.Position("patterns_count")] = int64(len(names))
+	at := c.Position("patterns_count")
+	said, counted := r[at], int64(len(names))
+	r[at] = counted
+	if said != nil && said != counted {
+		return []string{"patterns_count replaced by the number of patterns_applied"}
+	}
 	return nil
 }
 

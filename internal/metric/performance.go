@@ -33,7 +33,7 @@ func completePerformance(c *Category, r Row) []string {
 		return nil
 	}
 	r[kind] = "execution_time"
-	return []string{"metric_type taken as execution_time where a record has only a name and a duration"}
+	return []string{"metric_type taken as execution_time where a record has none but a function and its duration"}
 }
 
 // Measurements come as the original records them: the numbers inside details.

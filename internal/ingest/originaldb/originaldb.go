@@ -224,7 +224,7 @@ func rows(ctx context.Context, db *sql.DB, cat *metric.Category, emit func(inges
 }
 
 func columns(ctx context.Context, db *sql.DB, table string) ([]string, error) {
-	rows, err := db.QueryContext(ctx, "SELECT name FROM pragma_table_info(?) WHERE name <> 'id'", table)
+	rows, err := db.QueryContext(ctx, "SELECT name FROM pragma_table_info(?) WHERE name NOT IN ('id', 'organization_id')", table)
 	if err != nil {
 		return nil, err
 	}
