@@ -124,7 +124,7 @@ func (f exportFlags) options() (export.Options, error) {
 	for _, n := range f.categories {
 		c := metric.ByName(n)
 		if c == nil {
-			return o, usage("--category %q is not known; known are %s", n, strings.Join(categoryNames(), ", "))
+			return o, usage("--category %q is not known; known are %s", n, strings.Join(metric.Names(), ", "))
 		}
 		o.Categories = append(o.Categories, c)
 	}
@@ -140,13 +140,6 @@ func (f exportFlags) options() (export.Options, error) {
 	}
 	o.To = o.To.AddDate(0, 0, 1)
 	return o, nil
-}
-
-func categoryNames() (names []string) {
-	for _, c := range metric.Catalogue() {
-		names = append(names, c.Name)
-	}
-	return names
 }
 
 func exportDay(flag, day string) (time.Time, error) {

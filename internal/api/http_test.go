@@ -48,7 +48,8 @@ func TestHeaders(t *testing.T) {
 	for _, target := range []string{"/", "/imports/1", "/healthz", "/metrics", "/api/docs", "/api/openapi.json", "/api/v1/status",
 		"/api/nope", "/api/v1/imports/99", "/api/v1/imports?limit=0"} {
 		h := b.do(http.MethodGet, target, nil).Header()
-		if !strings.Contains(h.Get("Content-Security-Policy"), "default-src 'self'") || h.Get("X-Content-Type-Options") != "nosniff" ||
+		policy := h.Get("Content-Security-Policy")
+		if !strings.HasPrefix(policy, "default-src 'self';") || strings.Contains(policy, "script-src") || h.Get("Referrer-Policy") != "no-referrer" || h.Get("X-Content-Type-Options") != "nosniff" ||
 			h.Get("X-Frame-Options") != "DENY" || h.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("GET %s: %v", target, h)
 		}

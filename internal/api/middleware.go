@@ -95,6 +95,8 @@ func readable(r *http.Request) bool {
 	return err == nil
 }
 
+// secure sets the headers that keep a defect in a page from becoming worse, for the pages too. Inline styles are allowed
+// because ECharts places its tooltips with them; scripts are files of our own.
 func secure(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "+
 		"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")

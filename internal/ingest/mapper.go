@@ -135,7 +135,7 @@ func (m *mapper) fill(it Item) (*record, error) {
 		return nil, fmt.Errorf("%s", it.Fault)
 	}
 	if it.Category == nil {
-		return nil, fmt.Errorf("%q is no category; known are %s", clip(it.List, 60), strings.Join(categoryNames(), ", "))
+		return nil, fmt.Errorf("%q is no category; known are %s", clip(it.List, 60), strings.Join(metric.Names(), ", "))
 	}
 	if err := inspect(it.Raw); err != nil {
 		return nil, err
@@ -388,12 +388,4 @@ func (m *mapper) provenance(d *draft) {
 	if t, ok := row[p.at.timestamp].(time.Time); ok && t.After(m.now.Add(24*time.Hour)) {
 		m.futures++
 	}
-}
-
-func categoryNames() []string {
-	var names []string
-	for _, c := range metric.Catalogue() {
-		names = append(names, c.Name)
-	}
-	return names
 }

@@ -22,6 +22,15 @@ var catalogue = sync.OnceValue(func() []*Category {
 	return all
 })
 
+// Names lists the categories' names, for messages.
+func Names() []string {
+	var names []string
+	for _, c := range Catalogue() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
 // ByName finds a category by its key in the metrics JSON; nil when there is none.
 func ByName(name string) *Category {
 	for _, c := range Catalogue() {

@@ -26,9 +26,9 @@ func Handler() http.Handler { return handler(app()) }
 
 func handler(files fs.FS) http.Handler {
 	if !built(files) {
-		return secure(readOnly(http.HandlerFunc(notice)))
+		return readOnly(http.HandlerFunc(notice))
 	}
-	return secure(readOnly(newSite(files)))
+	return readOnly(newSite(files))
 }
 
 func app() fs.FS {
@@ -42,24 +42,6 @@ func app() fs.FS {
 func built(files fs.FS) bool {
 	_, err := fs.Stat(files, indexFile)
 	return err == nil
-}
-
-// contentPolicy lets the app load its own files and nothing else. Inline
-// styles are allowed because ECharts places its tooltips with them; scripts
-// and fonts are files.
-const contentPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-	"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-
-// secure sets the headers that keep a defect in the pages from becoming worse.
-func secure(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", contentPolicy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		next.ServeHTTP(w, r)
-	})
 }
 
 func readOnly(next http.Handler) http.Handler {

@@ -205,21 +205,6 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-func TestHeaders(t *testing.T) {
-	for name, files := range map[string]fs.FS{"built": builtApp(), "not built": fstest.MapFS{}} {
-		for _, path := range []string{"/", "/assets/none.js", "/nowhere"} {
-			h := ask(t, files, "GET", path).Header
-			policy := h.Get("Content-Security-Policy")
-			if !strings.HasPrefix(policy, "default-src 'self';") || strings.Contains(policy, "script-src") {
-				t.Errorf("%s, %s: policy %q lets scripts in", name, path, policy)
-			}
-			if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "same-origin" {
-				t.Errorf("%s, %s: headers %v", name, path, h)
-			}
-		}
-	}
-}
-
 // A fresh clone has only .gitkeep: the program has to say what is missing and
 // how to get it.
 func TestNotBuilt(t *testing.T) {

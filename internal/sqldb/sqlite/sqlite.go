@@ -209,8 +209,9 @@ func examineHeader(path string, version int) error {
 	}
 	defer f.Close()
 	head := make([]byte, headerSize)
-	if n, err := f.ReadAt(head, 0); n < headerSize || string(head[:len(magic)]) != magic {
-		return fault.New(fault.Invalid, "%s is not a SQLite database", path).Because(err).
+	// A file that cannot be read so far is no database either.
+	if n, _ := f.ReadAt(head, 0); n < headerSize || string(head[:len(magic)]) != magic {
+		return fault.New(fault.Invalid, "%s is not a SQLite database", path).
 			Try("Name another file with --db; this one was not touched.")
 	}
 	number := func(at int) uint32 { return binary.BigEndian.Uint32(head[at:]) }
