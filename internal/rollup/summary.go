@@ -51,19 +51,26 @@ type history struct {
 	days map[string]*counts
 }
 
-func readHistory(tx *sqldb.Tx, org int64, name string, from, to time.Time) (*history, error) {
-	h := &history{days: map[string]*counts{}}
-	s := tx.Statement(`SELECT day, severity, pattern, SUM(occurrences) FROM metrics_daily
-WHERE organization_id = ? AND metric_type = ? AND day >= ? AND day <= ? GROUP BY day, severity, pattern`,
+// readDaily sums metrics_daily over a span of days by day, pattern and one more dimension.
+func readDaily(tx *sqldb.Tx, org int64, name, dimension string, from, to time.Time, f func(day, pattern, value string, n int64) error) error {
+	s := tx.Statement("SELECT day, pattern, "+dimension+`, SUM(occurrences) FROM metrics_daily
+WHERE organization_id = ? AND metric_type = ? AND day >= ? AND day <= ? GROUP BY day, pattern, `+dimension,
 		org, name, from.Format(sqldb.DateLayout), to.Format(sqldb.DateLayout))
-	err := tx.Query(s, func(r *sql.Rows) error {
+	return tx.Query(s, func(r *sql.Rows) error {
 		var day sqldb.Date
-		var severity, pattern string
+		var pattern, value string
 		var n int64
-		if err := r.Scan(&day, &severity, &pattern, &n); err != nil {
+		if err := r.Scan(&day, &pattern, &value, &n); err != nil {
 			return err
 		}
-		c := h.day(string(day))
+		return f(string(day), pattern, value, n)
+	})
+}
+
+func readHistory(tx *sqldb.Tx, org int64, name string, from, to time.Time) (*history, error) {
+	h := &history{days: map[string]*counts{}}
+	err := readDaily(tx, org, name, "severity", from, to, func(day, pattern, severity string, n int64) error {
+		c := h.day(day)
 		c.total += n
 		c.severity[severity] += n
 		if pattern != "" {
@@ -72,24 +79,13 @@ WHERE organization_id = ? AND metric_type = ? AND day >= ? AND day <= ? GROUP BY
 		return nil
 	})
 	if cat := metric.ByName(name); err == nil && cat != nil && cat.Links != nil {
-		err = h.readLinked(tx, org, cat.Links.Name, from, to)
+		// The events of this category have several patterns each.
+		err = readDaily(tx, org, cat.Links.Name, "outcome", from, to, func(day, pattern, _ string, n int64) error {
+			h.day(day).pattern[pattern] += n
+			return nil
+		})
 	}
 	return h, err
-}
-
-// readLinked adds the patterns of a category whose events have several each.
-func (h *history) readLinked(tx *sqldb.Tx, org int64, links string, from, to time.Time) error {
-	s := tx.Statement(`SELECT day, pattern, SUM(occurrences) FROM metrics_daily
-WHERE organization_id = ? AND metric_type = ? AND day >= ? AND day <= ? GROUP BY day, pattern`,
-		org, links, from.Format(sqldb.DateLayout), to.Format(sqldb.DateLayout))
-	return tx.Query(s, func(r *sql.Rows) error {
-		var day sqldb.Date
-		var pattern string
-		var n int64
-		err := r.Scan(&day, &pattern, &n)
-		h.day(string(day)).pattern[pattern] += n
-		return err
-	})
 }
 
 func (h *history) day(d string) *counts {
@@ -180,17 +176,8 @@ func effectiveness(tx *sqldb.Tx, org int64, links string, from, to time.Time) ([
 		pattern string
 	}
 	sums := map[cell]*[2]int64{} // successes, all
-	s := tx.Statement(`SELECT day, pattern, outcome, SUM(occurrences) FROM metrics_daily
-WHERE organization_id = ? AND metric_type = ? AND day >= ? AND day <= ? GROUP BY day, pattern, outcome`,
-		org, links, from.Format(sqldb.DateLayout), to.Format(sqldb.DateLayout))
-	err := tx.Query(s, func(r *sql.Rows) error {
-		var day sqldb.Date
-		var pattern, outcome string
-		var n int64
-		if err := r.Scan(&day, &pattern, &outcome, &n); err != nil {
-			return err
-		}
-		t, err := time.Parse(sqldb.DateLayout, string(day))
+	err := readDaily(tx, org, links, "outcome", from, to, func(day, pattern, outcome string, n int64) error {
+		t, err := time.Parse(sqldb.DateLayout, day)
 		if err != nil {
 			return err
 		}
