@@ -26,14 +26,16 @@ func performance() *Category {
 	}
 }
 
-// A record that names an operation and its duration is a measurement of execution time even if it does not say so.
+// A record that has a function and its duration, and nothing else, is a measurement of execution time even if it does
+// not say so. One that measures more is not: what its type would be called is not certain.
 func completePerformance(c *Category, r Row) []string {
-	kind, name, took := c.Position("metric_type"), c.Position("function_name"), c.Position("execution_time_ms")
-	if r[kind] != nil || r[name] == nil || r[took] == nil {
+	has := func(name string) bool { return r[c.Position(name)] != nil }
+	if has("metric_type") || !has("function_name") || !has("execution_time_ms") ||
+		has("memory_usage_bytes") || has("file_size_bytes") || has("details") {
 		return nil
 	}
-	r[kind] = "execution_time"
-	return []string{"metric_type taken as execution_time where a record has none but a function and its duration"}
+	r[c.Position("metric_type")] = "execution_time"
+	return []string{"metric_type taken as execution_time where a record has only a function and its duration"}
 }
 
 // Measurements come as the original records them: the numbers inside details.
