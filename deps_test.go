@@ -27,6 +27,8 @@ func floors() []floor {
 		{"internal/sample", "metric fault"},
 		{"internal/sqldb", "metric fault"},
 		{"internal/sqldb/sqlite", "sqldb metric fault"},
+		{"internal/sqldb/postgres", "sqldb metric fault"},
+		{"internal/sqldb/postgres/pgtest", "testkit"},
 		{"internal/sqldb/sqldbtest", "sqldb metric fault testkit"},
 		{"internal/export", "sqldb metric fault"},
 		{"internal/dashboard", "sqldb metric fault"},
@@ -39,7 +41,7 @@ func floors() []floor {
 		{"internal/api", "store dashboard metric fault"},
 		{"internal/ui", ""},
 		{"internal/app", "api ui ingest/originaldb ingest/ndjson ingest/metricsjson ingest rollup store dashboard" +
-			" sqldb/sqlite sqldb sample config metric fault"},
+			" sqldb/postgres sqldb/sqlite sqldb sample config metric fault"},
 		{"internal/bench", ""},
 		{"cmd/feedback-loop", "app export ingest rollup store sqldb sample config metric fault"},
 	}
@@ -56,9 +58,10 @@ type floor struct {
 // database, only the API speaks HTTP, only cmd/ knows the command line.
 func outsiders() map[string]string {
 	return map[string]string{
-		"database/sql": "sqldb sqldb/sqlite sqldb/sqldbtest export store dashboard rollup ingest" +
+		"database/sql": "sqldb sqldb/sqlite sqldb/postgres sqldb/sqldbtest export store dashboard rollup ingest" +
 			" ingest/originaldb app",
 		"modernc.org/sqlite":               "sqldb/sqlite ingest/originaldb",
+		"github.com/jackc/pgx/v5":          "sqldb/postgres sqldb/postgres/pgtest",
 		"github.com/danielgtaylor/huma/v2": "api",
 		"github.com/spf13/cobra":           "",
 		"net/http":                         "api ui app",

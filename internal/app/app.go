@@ -13,6 +13,7 @@ import (
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/rollup"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
+	"github.com/feedback-loop/feedback-loop/internal/sqldb/postgres"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb/sqlite"
 )
 
@@ -20,7 +21,7 @@ import (
 const Version = "0.1.0"
 
 // Engines lists the database engines.
-func Engines() []sqldb.Engine { return []sqldb.Engine{sqlite.Engine{}} }
+func Engines() []sqldb.Engine { return []sqldb.Engine{sqlite.Engine{}, postgres.Engine{}} }
 
 // Formats lists the file formats, the most particular first.
 func Formats() []ingest.Format {

@@ -21,6 +21,9 @@ const (
 	Conflict                // the state of the world forbids it (newer schema, foreign database, non-empty target)
 	Denied                  // the operating system or the database refuses access
 	Unavailable             // a resource is busy, full or away; the same call may work later
+	// Disconnected: the server went away in the middle. What was under way was undone, or, if it was being committed,
+	// perhaps not; who can tell the two apart may do it again at once.
+	Disconnected
 )
 
 // Error is a failure with an explanation for the person who has to act.

@@ -138,12 +138,20 @@ func (j *job) run(ctx context.Context, do transact) error {
 	j.rep.Counts, j.rep.Notes = run.Counts, run.Notes
 	// What was written stays; it is closed also when the user has interrupted the import.
 	end := context.WithoutCancel(ctx)
-	err := do(end, func(tx *sqldb.Tx) error {
-		if err := rollup.Refresh(end, tx); err != nil {
-			return err
-		}
-		return run.End(tx, j.im.Now(), message(failure))
-	})
+	closing := func() error {
+		return do(end, func(tx *sqldb.Tx) error {
+			if err := rollup.Refresh(end, tx); err != nil {
+				return err
+			}
+			return run.End(tx, j.im.Now(), message(failure))
+		})
+	}
+	var err error
+	if failure == nil {
+		err = again(ctx, closing)
+	} else {
+		err = closing()
+	}
 	if failure != nil {
 		return failure
 	}
@@ -187,7 +195,7 @@ func (j *job) copy(ctx context.Context, run *store.Run, do transact) error {
 			continue // the reader is about to notice that it was stopped
 		}
 		before := run.Counts
-		if failure = do(ctx, func(tx *sqldb.Tx) error { return w.write(ctx, tx, b) }); failure != nil {
+		if failure = w.persist(ctx, do, b); failure != nil {
 			run.Counts = before
 			stop(failure)
 			continue

@@ -2,11 +2,10 @@ package ingest
 
 import (
 	"context"
-	"database/sql"
-	"errors"
+	"maps"
+	"slices"
 	"time"
 
-	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/google/uuid"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
@@ -39,12 +38,12 @@ const maxSeries = 20_000
 type seriesMemory struct {
 	snapshots bool
 	cache     map[uuid.UUID]*series
-	seen      *roaring64.Bitmap // ids of the series that this file has listed
-	changed   []uuid.UUID       // keys to write with the batch, in the order they changed
+	seen      *idSet      // ids of the series that this file has listed
+	changed   []uuid.UUID // keys to write with the batch, in the order they changed
 }
 
 func newSeriesMemory(snapshots bool) *seriesMemory {
-	return &seriesMemory{snapshots: snapshots, cache: map[uuid.UUID]*series{}, seen: roaring64.New()}
+	return &seriesMemory{snapshots: snapshots, cache: map[uuid.UUID]*series{}, seen: newIDSet()}
 }
 
 // decide gives the records to insert, with the count that is new; the others are known by an earlier reading.
@@ -53,10 +52,8 @@ func (m *seriesMemory) decide(ctx context.Context, tx *sqldb.Tx, g []*record) ([
 	for _, r := range g {
 		times[r.series]++
 	}
-	for name := range times {
-		if err := m.load(tx, name); err != nil {
-			return nil, err
-		}
+	if err := m.load(ctx, tx, slices.Collect(maps.Keys(times))); err != nil {
+		return nil, err
 	}
 	known, err := m.exact(ctx, tx, g, times)
 	if err != nil {
@@ -147,7 +144,7 @@ func (m *seriesMemory) change(name uuid.UUID, s *series) {
 func (m *seriesMemory) mark(s *series) {
 	s.seen = true
 	if s.id != 0 {
-		m.seen.Add(uint64(s.id))
+		m.seen.add(s.id)
 	}
 }
 
@@ -180,20 +177,28 @@ func (s *series) restore(r *record, count int64, when time.Time) {
 	}
 }
 
-func (m *seriesMemory) load(tx *sqldb.Tx, name uuid.UUID) error {
-	if m.cache[name] != nil {
-		return nil
+// load reads those of the series that are not in memory and that the database knows.
+func (m *seriesMemory) load(ctx context.Context, tx *sqldb.Tx, names []uuid.UUID) error {
+	names = slices.DeleteFunc(names, func(name uuid.UUID) bool { return m.cache[name] != nil })
+	rows := make([]metric.Row, len(names))
+	for i, name := range names {
+		rows[i] = metric.Row{name.String(), nil, nil, nil}
 	}
-	s := &series{}
-	var at sqldb.Time
-	err := tx.Row(tx.Statement("SELECT id, last_count, last_timestamp, repeated FROM import_series WHERE series_key = ?", name.String()),
-		&s.id, &s.count, &at, &s.repeated)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
+	ids, stored, err := tx.Loader(metric.ImportSeries(), sqldb.Skip).Get(ctx, rows)
+	for i, row := range stored {
+		if row != nil {
+			m.cache[names[i]] = &series{id: ids[i], count: row[1].(int64), at: row[2].(time.Time), repeated: row[3].(bool),
+				seen: m.seen.Contains(uint64(ids[i]))}
+		}
 	}
-	s.at, s.seen = at.Time, m.seen.Contains(uint64(s.id))
-	m.cache[name] = s
 	return err
+}
+
+// undo forgets also what a batch that was rolled back has listed.
+func (m *seriesMemory) undo() {
+	m.seen.undo()
+	m.changed = m.changed[:0]
+	m.forget()
 }
 
 // forget drops what is remembered; it is read again when it is needed. Which series the file has listed is kept.
@@ -202,22 +207,21 @@ func (m *seriesMemory) forget() { clear(m.cache) }
 // flush writes the series that changed.
 func (m *seriesMemory) flush(ctx context.Context, tx *sqldb.Tx) error {
 	var names []uuid.UUID
-	var fresh []metric.Row
+	var fresh, known []metric.Row
 	for _, name := range m.changed {
 		s := m.cache[name]
 		s.dirty = false
+		row := metric.Row{name.String(), s.count, s.at, s.repeated}
 		if s.id == 0 {
-			names = append(names, name)
-			fresh = append(fresh, metric.Row{name.String(), s.count, s.at, s.repeated})
-			continue
-		}
-		_, err := tx.Exec(tx.Statement("UPDATE import_series SET last_count = ?, last_timestamp = ?, repeated = ? WHERE id = ?",
-			s.count, s.at, s.repeated, s.id))
-		if err != nil {
-			return err
+			names, fresh = append(names, name), append(fresh, row)
+		} else {
+			known = append(known, row)
 		}
 	}
 	m.changed = m.changed[:0]
+	if _, err := tx.Loader(metric.ImportSeries(), sqldb.Replace).Insert(ctx, known); err != nil {
+		return err
+	}
 	ids, err := tx.Loader(metric.ImportSeries(), sqldb.Skip).Insert(ctx, fresh)
 	if err != nil {
 		return err
@@ -226,7 +230,7 @@ func (m *seriesMemory) flush(ctx context.Context, tx *sqldb.Tx) error {
 		s := m.cache[names[i]]
 		s.id = id
 		if s.seen {
-			m.seen.Add(uint64(id))
+			m.seen.add(id)
 		}
 	}
 	if len(m.cache) > maxSeries {

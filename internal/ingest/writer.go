@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/RoaringBitmap/roaring/v2/roaring64"
-
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/rollup"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
@@ -29,16 +27,16 @@ type writer struct {
 	now       time.Time
 	fold      *rollup.Fold
 	series    *seriesMemory
-	consumed  map[*metric.Category]*roaring64.Bitmap // ids of rows that a record of this file stands for
-	familiar  map[*metric.Category]bool              // most of the last batch was there already
-	others    [2]int64                               // last run and records read by imports at the same time
-	sameID    int64                                  // records with a vendor's id that was there already
-	ordinals  map[digest]int                         // next ordinal of contents that were met more than once
+	consumed  map[*metric.Category]*idSet // ids of rows that a record of this file stands for
+	familiar  map[*metric.Category]bool   // most of the last batch was there already
+	others    [2]int64                    // last run and records read by imports at the same time
+	sameID    int64                       // records with a vendor's id that was there already
+	ordinals  map[digest]int              // next ordinal of contents that were met more than once
 }
 
 func newWriter(run *store.Run, snapshots bool, now time.Time) *writer {
 	return &writer{run: run, snapshots: snapshots, now: now, fold: rollup.NewFold(), series: newSeriesMemory(snapshots),
-		consumed: map[*metric.Category]*roaring64.Bitmap{}, familiar: map[*metric.Category]bool{}, ordinals: map[digest]int{}}
+		consumed: map[*metric.Category]*idSet{}, familiar: map[*metric.Category]bool{}, ordinals: map[digest]int{}}
 }
 
 // write writes a batch: rows, links, rollups, counters, rejects and progress.
@@ -142,28 +140,34 @@ func (w *writer) preassign(g []*record) {
 
 // undated gives records without a time the one they were given when they were first seen, else that of this import.
 func (w *writer) undated(ctx context.Context, tx *sqldb.Tx, g []*record) error {
+	var asked []*record
 	var rows []metric.Row
 	for _, r := range g {
-		if r.row[r.plan.at.missing] != true {
-			continue
+		if r.row[r.plan.at.missing] == true {
+			asked = append(asked, r)
+			rows = append(rows, metric.Row{r.row[r.plan.at.eventKey], r.row[r.plan.at.timestamp]})
 		}
-		key := r.row[r.plan.at.eventKey]
-		if r.stored {
-			rows = append(rows, metric.Row{key, r.row[r.plan.at.timestamp]})
-			continue
-		}
-		var t sqldb.Time
-		err := tx.Row(tx.Statement("SELECT MIN(timestamp) FROM import_undated WHERE event_key = ?", key), &t)
-		if err != nil {
-			return err
-		}
-		if !t.Valid {
-			t.Time = w.now
-			rows = append(rows, metric.Row{key, t.Time})
-		}
-		r.row[r.plan.at.timestamp] = t.Time
 	}
-	_, err := tx.Loader(metric.ImportUndated(), sqldb.Skip).Insert(ctx, rows)
+	l := tx.Loader(metric.ImportUndated(), sqldb.Skip)
+	_, known, err := l.Get(ctx, rows)
+	if err != nil || len(asked) == 0 {
+		return err
+	}
+	var fresh []metric.Row
+	for i, r := range asked {
+		switch {
+		case r.stored:
+		case known[i] != nil:
+			rows[i] = known[i]
+		default:
+			rows[i][1] = w.now
+		}
+		if known[i] == nil {
+			fresh = append(fresh, rows[i])
+		}
+		r.row[r.plan.at.timestamp] = rows[i][1]
+	}
+	_, err = l.Insert(ctx, fresh)
 	return err
 }
 
@@ -235,7 +239,7 @@ func (w *writer) insertNew(ctx context.Context, l sqldb.Loader, todo []*record, 
 func (w *writer) settle(cat *metric.Category, todo []*record, ids []int64) (again []*record) {
 	seen := w.consumed[cat]
 	if seen == nil {
-		seen = roaring64.New()
+		seen = newIDSet()
 		w.consumed[cat] = seen
 	}
 	for i, r := range todo {
@@ -245,8 +249,8 @@ func (w *writer) settle(cat *metric.Category, todo []*record, ids []int64) (agai
 				w.sameID++
 			}
 		case id < 0:
-			seen.Add(uint64(-id))
-		case seen.CheckedAdd(uint64(id)):
+			seen.add(-id)
+		case seen.add(id):
 		default:
 			r.number(r.ordinal + 1)
 			w.ordinals[r.digest] = r.ordinal + 1

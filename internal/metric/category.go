@@ -58,7 +58,7 @@ func (c *Category) Counted() bool { return c.table.Position("count") >= 0 }
 
 // build derives the tables; it is called once by the catalogue.
 func (c *Category) build() *Category {
-	c.table = &Table{Name: c.Table, Doc: c.Doc, AutoID: true, Identity: identity(), Indexes: c.Indexes, Since: 1}
+	c.table = &Table{Name: c.Table, Doc: c.Doc, AutoID: true, Identity: identity(), Indexes: c.Indexes, Since: 1, Monthly: true, Tenants: true}
 	c.table.Columns = append(append([]Column{}, c.Columns...), Provenance()...)
 	if l := c.Links; l != nil {
 		l.table = l.build(c.table)
@@ -77,7 +77,7 @@ func (l *Links) build(event *Table) *Table {
 		}
 		cols = append(cols, col)
 	}
-	return &Table{Name: l.Table, Doc: l.Doc, Columns: cols, AutoID: true, Since: 1,
+	return &Table{Name: l.Table, Doc: l.Doc, Columns: cols, AutoID: true, Since: 1, Monthly: true, Tenants: true,
 		Identity: append(identity(), l.As),
 		Indexes:  []Index{{Name: "idx_" + l.Table + "_" + l.As, Columns: []string{l.As, "timestamp"}}}}
 }

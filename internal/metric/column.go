@@ -89,6 +89,13 @@ type Table struct {
 	AutoID   bool // has a 64-bit column "id" that the engine numbers
 	Indexes  []Index
 	Since    int // schema version that introduced it, from 1
+	// Monthly says that the table grows without end: an engine that can keeps it in parts, by the month of "timestamp".
+	Monthly bool
+	// Tenants says that each row belongs to the organisation in "organization_id", and that readers of one organisation
+	// may see the table.
+	Tenants bool
+	// Operational tables hold what people manage, not what was measured; engines with schemas keep them in one of their own.
+	Operational bool
 }
 
 // Position finds a column by name; -1 when there is none.

@@ -76,7 +76,7 @@ func Daily() *Table { return daily() }
 func DailyKey() int { return len(Daily().Identity) }
 
 var daily = sync.OnceValue(func() *Table {
-	t := &Table{Name: "metrics_daily", Since: 1,
+	t := &Table{Name: "metrics_daily", Since: 1, Tenants: true,
 		Doc: "Daily totals per metric type and dimensions; exact sums of the event tables, additive over any grouping.",
 		Columns: []Column{
 			{Name: "organization_id", Type: Int, Required: true, Doc: "Organisation."},
@@ -98,7 +98,7 @@ var daily = sync.OnceValue(func() *Table {
 func Monthly() *Table { return monthly() }
 
 var monthly = sync.OnceValue(func() *Table {
-	t := &Table{Name: "metrics_monthly", Since: 1,
+	t := &Table{Name: "metrics_monthly", Since: 1, Tenants: true,
 		Doc:     "Monthly totals per metric type and dimensions: metrics_daily added up per month.",
 		Columns: slices.Clone(Daily().Columns)}
 	t.Columns[t.Position("day")] = Column{Name: "month", Type: Date, Required: true, Doc: "First day of the month in UTC."}
@@ -111,7 +111,7 @@ var monthly = sync.OnceValue(func() *Table {
 func Totals() *Table { return totals() }
 
 var totals = sync.OnceValue(func() *Table {
-	t := &Table{Name: "metrics_daily_totals", Since: 1,
+	t := &Table{Name: "metrics_daily_totals", Since: 1, Tenants: true,
 		Doc: "Daily totals per metric type, severity and outcome: metrics_daily added up over the other dimensions."}
 	for i, c := range Daily().Columns {
 		if free := i >= dailyDimensions && i < DailyKey() && len(c.Enum) == 0; !free {
@@ -165,7 +165,7 @@ const (
 func Summary() *Table { return summary() }
 
 var summary = sync.OnceValue(func() *Table {
-	return &Table{Name: "metrics_summary", Since: 1, AutoID: true,
+	return &Table{Name: "metrics_summary", Since: 1, AutoID: true, Tenants: true,
 		Doc: "Totals, severities, top pattern and trend per metric type and day or week, derived from metrics_daily.",
 		Columns: []Column{
 			{Name: "metric_type", Type: Text, Size: 100, Required: true, Doc: "Category."},
@@ -191,7 +191,7 @@ var summary = sync.OnceValue(func() *Table {
 func Effectiveness() *Table { return effectiveness() }
 
 var effectiveness = sync.OnceValue(func() *Table {
-	return &Table{Name: "pattern_effectiveness", Since: 1, AutoID: true,
+	return &Table{Name: "pattern_effectiveness", Since: 1, AutoID: true, Tenants: true,
 		Doc: "How often code generations that applied a pattern succeeded, per pattern and ISO week.",
 		Columns: []Column{
 			{Name: "pattern_name", Type: Text, Size: 255, Required: true, Doc: "Pattern."},

@@ -78,7 +78,7 @@ func (db *DB) version(query func(*Statement, func(*sql.Rows) error) error) (int,
 func (tx *Tx) migrate(tables []*metric.Table, version int, now time.Time) error {
 	var stmts []string
 	if version == 1 {
-		stmts = tx.db.engine.Create(versions())
+		stmts = append(tx.db.engine.Init(), tx.db.engine.Create(versions())...)
 	}
 	for _, t := range tables {
 		stmts = append(stmts, step(tx.db.engine, t, version)...)

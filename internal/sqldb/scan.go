@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"time"
 
@@ -18,13 +19,26 @@ func ScanRow(rows *sql.Rows, types []metric.Type) (metric.Row, error) {
 		return nil, err
 	}
 	for i := range dest {
-		row[i] = value(dest[i])
+		row[i] = value(dest[i].(sql.Scanner))
+	}
+	return row, nil
+}
+
+// Values makes a metric.Row of what a driver gave for columns of these types.
+func Values(types []metric.Type, values []driver.Value) (metric.Row, error) {
+	row := make(metric.Row, len(types))
+	for i, t := range types {
+		dest := target(t)
+		if err := dest.Scan(values[i]); err != nil {
+			return nil, err
+		}
+		row[i] = value(dest)
 	}
 	return row, nil
 }
 
 // target is where a value of the type, or NULL, is scanned to.
-func target(t metric.Type) any {
+func target(t metric.Type) sql.Scanner {
 	switch t {
 	case metric.Int:
 		return new(sql.NullInt64)
@@ -42,7 +56,7 @@ func target(t metric.Type) any {
 }
 
 // value takes out of a target what was scanned.
-func value(target any) any {
+func value(target sql.Scanner) any {
 	switch v := target.(type) {
 	case *sql.NullInt64:
 		return valid(v.Valid, v.Int64)

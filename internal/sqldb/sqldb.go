@@ -38,8 +38,8 @@ type Grammar interface {
 	CreateIndex(t *metric.Table, i metric.Index) string
 	// AddColumn gives the statement that adds a column to an existing table.
 	AddColumn(t *metric.Table, c *metric.Column) string
-	// Begin starts a transaction that will write.
-	Begin() string
+	// Init gives the statements that have to run before the first table is made: schemas, functions.
+	Init() []string
 	// Encode turns a value of a metric.Row into what the driver stores.
 	Encode(v any) any
 	// Day gives the day in UTC, of type Date, of an expression of type Time.
@@ -85,19 +85,44 @@ type Loader interface {
 	Insert(ctx context.Context, rows []metric.Row) ([]int64, error)
 	// Find gives the ids of the rows that have the identities of these; 0 = not there.
 	Find(ctx context.Context, rows []metric.Row) ([]int64, error)
+	// Get gives the ids and the values of the rows that have the identities of these; 0 and nil = not there.
+	Get(ctx context.Context, rows []metric.Row) ([]int64, []metric.Row, error)
+}
+
+// Committer is an engine that has to be asked whether a COMMIT did commit.
+type Committer interface {
+	// Commit ends the transaction on the connection; an error means that it was rolled back or that nobody knows.
+	Commit(ctx context.Context, c *sql.Conn) error
 }
 
 // Options of opening a database.
 type Options struct {
-	Create  bool          // make the database if it does not exist
-	Version int           // newest schema version that this binary knows
-	Wait    time.Duration // for the end of another process' transaction; 0 = 10 s
+	Create     bool          // make the database if it does not exist
+	Version    int           // newest schema version that this binary knows
+	Wait       time.Duration // for the end of another process' transaction; 0 = 10 s
+	Production bool          // demand a connection that nobody can listen to or redirect
+	Pool       PoolOptions   // of engines with a server
+}
+
+// PoolOptions say how connections to a server are kept.
+type PoolOptions struct {
+	Size     int           // connections that stay open when idle; 0 = 10
+	Overflow int           // how many more may be open at once; negative = none, 0 = 20
+	Recycle  time.Duration // age at which a connection is replaced; 0 = 1 h
+	NoPing   bool          // do not check a connection before each use
 }
 
 // Pool is an open database as an engine hands it over: where to write and where to read.
 type Pool struct {
 	Write, Read *sql.DB
 	Where       string // for messages: the database without password
+	// Begin starts a transaction that writes. Whoever has begun one is alone in writing until its end.
+	Begin string
+	// BeginRead starts a transaction that reads; empty = reading needs none.
+	BeginRead string
+	// Interruptible says that a statement of a transaction may be cancelled while it runs, and that nothing written
+	// afterwards can escape the rollback.
+	Interruptible bool
 }
 
 // DB is an open database.
@@ -149,16 +174,41 @@ func (db *DB) Statement(sql string, args ...any) *Statement {
 
 // Query runs a reading statement and calls scan for each row, until it fails.
 func (db *DB) Query(ctx context.Context, s *Statement, scan func(*sql.Rows) error) error {
-	rows, err := db.pool.Read.QueryContext(ctx, s.String(), s.args...)
-	if err != nil {
-		return db.explain(err)
-	}
-	return db.explain(each(rows, scan))
+	return db.read(ctx, func(q querier) error {
+		rows, err := q.QueryContext(ctx, s.String(), s.args...)
+		if err != nil {
+			return err
+		}
+		return each(rows, scan)
+	})
 }
 
 // Row runs a reading statement that gives one row; sql.ErrNoRows when it gives none.
 func (db *DB) Row(ctx context.Context, s *Statement, dest ...any) error {
-	return db.explain(db.pool.Read.QueryRowContext(ctx, s.String(), s.args...).Scan(dest...))
+	return db.read(ctx, func(q querier) error { return q.QueryRowContext(ctx, s.String(), s.args...).Scan(dest...) })
+}
+
+// querier is a pool or one of its connections.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// read lets f read, within a transaction of its own where the engine wants one.
+func (db *DB) read(ctx context.Context, f func(querier) error) error {
+	if db.pool.BeginRead == "" {
+		return db.explain(f(db.pool.Read))
+	}
+	conn, err := db.pool.Read.Conn(ctx)
+	if err != nil {
+		return db.explain(lateness(ctx, err))
+	}
+	defer conn.Close()
+	if _, err = conn.ExecContext(ctx, db.pool.BeginRead); err == nil {
+		err = f(conn)
+	}
+	rollback(ctx, conn)
+	return db.explain(lateness(ctx, err))
 }
 
 func (db *DB) explain(err error) error {

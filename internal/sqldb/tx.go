@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 )
@@ -13,6 +14,7 @@ import (
 // is written. It begins, commits and rolls back by statements on one connection and runs each statement to its
 // end. A statement that is interrupted in SQLite may roll back by itself, and what follows would then be committed
 // one by one; therefore a context that ends stops the transaction between statements, never within one, save the first.
+// Where the engine is safe from that, a context that ends cancels the statement that runs.
 type Tx struct {
 	db   *DB
 	ctx  context.Context
@@ -45,19 +47,34 @@ func (db *DB) write(ctx context.Context, f func(*Tx) error, commit bool) error {
 		tx.fail(err)
 	}
 	if tx.err == nil && commit {
-		tx.run("COMMIT")
-		if tx.err == nil {
-			tx.conn = nil
-		}
+		tx.commit()
 	}
 	return tx.err
+}
+
+// commit is never interrupted: half way through nobody would know what became of it.
+func (tx *Tx) commit() {
+	if tx.alive() != nil {
+		return
+	}
+	ctx := context.WithoutCancel(tx.ctx)
+	var err error
+	if c, ok := tx.db.engine.(Committer); ok {
+		err = c.Commit(ctx, tx.conn)
+	} else {
+		_, err = tx.conn.ExecContext(ctx, "COMMIT")
+	}
+	tx.fail(err)
+	if tx.err == nil {
+		tx.conn = nil
+	}
 }
 
 // begin waits for its turn as long as the context lives. It is the one statement that may be interrupted: there is
 // nothing yet that could escape the rollback.
 func (tx *Tx) begin() error {
 	if tx.alive() == nil {
-		_, err := tx.conn.ExecContext(tx.ctx, tx.db.engine.Begin())
+		_, err := tx.conn.ExecContext(tx.ctx, tx.db.pool.Begin)
 		tx.fail(err)
 	}
 	return tx.err
@@ -68,19 +85,44 @@ func (tx *Tx) abandon() {
 	if tx.conn == nil {
 		return
 	}
-	bg := context.WithoutCancel(tx.ctx)
-	if _, err := tx.conn.ExecContext(bg, "ROLLBACK"); err != nil {
-		_ = tx.conn.Raw(func(any) error { return driver.ErrBadConn })
-	}
+	rollback(tx.ctx, tx.conn)
 	tx.conn = nil
 	if tx.err == nil {
 		tx.err = sql.ErrTxDone
 	}
 }
 
+// rollbackTime is how long a server may take to roll back before its connection is thrown away.
+const rollbackTime = 10 * time.Second
+
+// rollback ends a transaction whose context may have ended. A connection that cannot even do that is thrown away.
+func rollback(ctx context.Context, conn *sql.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTime)
+	defer cancel()
+	if _, err := conn.ExecContext(ctx, "ROLLBACK"); err != nil {
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+}
+
+// lateness prefers the reason for which the context ended to what the interrupted statement says.
+func lateness(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// running is the context of a statement within the transaction.
+func (tx *Tx) running() context.Context {
+	if tx.db.pool.Interruptible {
+		return tx.ctx
+	}
+	return context.WithoutCancel(tx.ctx)
+}
+
 func (tx *Tx) run(stmt string) {
 	if tx.alive() == nil {
-		_, err := tx.conn.ExecContext(context.WithoutCancel(tx.ctx), stmt)
+		_, err := tx.conn.ExecContext(tx.running(), stmt)
 		tx.fail(err)
 	}
 }
@@ -97,7 +139,7 @@ func (tx *Tx) alive() error {
 
 func (tx *Tx) fail(err error) {
 	if err != nil && tx.err == nil {
-		tx.err = tx.db.explain(err)
+		tx.err = tx.db.explain(lateness(tx.ctx, err))
 	}
 }
 
@@ -112,7 +154,7 @@ func (tx *Tx) Exec(s *Statement) (int64, error) {
 	if err := tx.alive(); err != nil {
 		return 0, err
 	}
-	r, err := tx.conn.ExecContext(context.WithoutCancel(tx.ctx), s.String(), s.args...)
+	r, err := tx.conn.ExecContext(tx.running(), s.String(), s.args...)
 	if err != nil {
 		tx.fail(err)
 		return 0, tx.err
@@ -127,7 +169,7 @@ func (tx *Tx) Query(s *Statement, scan func(*sql.Rows) error) error {
 	if err := tx.alive(); err != nil {
 		return err
 	}
-	rows, err := tx.conn.QueryContext(context.WithoutCancel(tx.ctx), s.String(), s.args...)
+	rows, err := tx.conn.QueryContext(tx.running(), s.String(), s.args...)
 	if err == nil {
 		err = each(rows, scan)
 	}
@@ -140,7 +182,7 @@ func (tx *Tx) Row(s *Statement, dest ...any) error {
 	if err := tx.alive(); err != nil {
 		return err
 	}
-	err := tx.conn.QueryRowContext(context.WithoutCancel(tx.ctx), s.String(), s.args...).Scan(dest...)
+	err := tx.conn.QueryRowContext(tx.running(), s.String(), s.args...).Scan(dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
@@ -176,6 +218,15 @@ func (l *txLoader) Insert(ctx context.Context, rows []metric.Row) ([]int64, erro
 // Find implements Loader.
 func (l *txLoader) Find(ctx context.Context, rows []metric.Row) ([]int64, error) {
 	return l.guard(ctx, rows, l.l.Find)
+}
+
+// Get implements Loader.
+func (l *txLoader) Get(ctx context.Context, rows []metric.Row) (ids []int64, stored []metric.Row, err error) {
+	ids, err = l.guard(ctx, rows, func(ctx context.Context, rows []metric.Row) ([]int64, error) {
+		ids, stored, err = l.l.Get(ctx, rows)
+		return ids, err
+	})
+	return ids, stored, err
 }
 
 func (l *txLoader) guard(ctx context.Context, rows []metric.Row, f func(context.Context, []metric.Row) ([]int64, error)) ([]int64, error) {

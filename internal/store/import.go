@@ -59,6 +59,12 @@ WHERE id = ?`, c.Read, c.Inserted, c.Duplicate, c.Rejected, r.ID))
 	return err
 }
 
+// ReadCount is how many records of the run the ledger has: those of the batches that were committed.
+func (r *Run) ReadCount(tx *sqldb.Tx) (n int64, err error) {
+	err = tx.Row(tx.Statement("SELECT read_count FROM import_runs WHERE id = ?", r.ID), &n)
+	return n, err
+}
+
 // End closes the import; failure is empty if it succeeded.
 func (r *Run) End(tx *sqldb.Tx, now time.Time, failure string) error {
 	status, text := Done, any(nil)

@@ -14,7 +14,7 @@ import (
 func testLoader(t *testing.T, s Suite) {
 	cases(t, s, map[string]func(*testing.T, Suite){
 		"Ids": loaderIds, "Skip": loaderSkip, "SkipWithoutID": loaderSkipWithoutID, "Add": loaderAdd,
-		"Replace": loaderReplace, "OnlyKey": loaderOnlyKey, "AddZero": loaderAddZero, "Find": loaderFind, "Required": loaderRequired, "NoIdentity": loaderNoIdentity,
+		"Replace": loaderReplace, "OnlyKey": loaderOnlyKey, "AddZero": loaderAddZero, "Find": loaderFind, "Get": loaderGet, "Required": loaderRequired, "NoIdentity": loaderNoIdentity,
 		"None": loaderNone, "Cancelled": loaderCancelled, "Partial": loaderPartial,
 	})
 }
@@ -251,6 +251,36 @@ func loaderFind(t *testing.T, s Suite) {
 		})
 		if want := append(ids[15:], 0, 0, 0, 0, 0); !slices.Equal(got, want) {
 			t.Errorf("%s: found %v, want %v", table.Name, got, want)
+		}
+	}
+}
+
+// loaderGet reads rows back by their identity, with every extreme of every column, and finds out what is not there.
+func loaderGet(t *testing.T, s Suite) {
+	db := s.fresh(t)
+	for _, table := range metric.Tables() {
+		if len(table.Identity) == 0 {
+			continue
+		}
+		rows := spread(table)
+		ids := load(t, db, table, sqldb.Skip, rows)
+		ask := append(slices.Clone(rows), plain(table, len(rows)))
+		var got []int64
+		var stored []metric.Row
+		write(t, db, func(tx *sqldb.Tx) (err error) {
+			got, stored, err = tx.Loader(table, sqldb.Skip).Get(t.Context(), ask)
+			return err
+		})
+		if want := append(ids, 0); !slices.Equal(got, want) || stored[len(rows)] != nil {
+			t.Errorf("%s: ids %v, want %v", table.Name, got, want)
+			continue
+		}
+		for n, row := range rows {
+			for i := range row {
+				if c := &table.Columns[i]; !same(c, row[i], stored[n][i]) {
+					t.Errorf("%s row %d, %s: wrote %.80q, got %.80q", table.Name, n, c.Name, fmt.Sprint(row[i]), fmt.Sprint(stored[n][i]))
+				}
+			}
 		}
 	}
 }

@@ -17,9 +17,8 @@ var _ sqldb.SelfCheck = grammar{}
 // Placeholder implements sqldb.Grammar.
 func (grammar) Placeholder(int) string { return "?" }
 
-// Begin implements sqldb.Grammar. IMMEDIATE takes the write lock at once: a transaction that reads first and writes
-// later would fail with SQLITE_BUSY whatever the timeout.
-func (grammar) Begin() string { return "BEGIN IMMEDIATE" }
+// Init implements sqldb.Grammar.
+func (grammar) Init() []string { return nil }
 
 // Stamp implements sqldb.Grammar: the numbers in the file header, which tell whose file it is before it is opened.
 func (grammar) Stamp(version int) []string {

@@ -46,7 +46,11 @@ func (l *loader) Insert(ctx context.Context, rows []metric.Row) ([]int64, error)
 
 func (l *loader) insert(st driver.Stmt, args []driver.NamedValue) (int64, error) {
 	if l.returning() {
-		return one(st.(driver.StmtQueryContext), args)
+		values := make([]driver.Value, 1)
+		if err := first(st.(driver.StmtQueryContext), args, values); err != nil {
+			return 0, err
+		}
+		return values[0].(int64), nil
 	}
 	res, err := st.(driver.StmtExecContext).ExecContext(context.Background(), args)
 	if err != nil {
@@ -68,13 +72,33 @@ func (l *loader) returning() bool {
 // Find implements sqldb.Loader.
 func (l *loader) Find(ctx context.Context, rows []metric.Row) ([]int64, error) {
 	ids := make([]int64, len(rows))
+	err := l.lookUp(ctx, rows, nil, func(i int, values []driver.Value) error {
+		ids[i] = values[0].(int64)
+		return nil
+	})
+	return ids, err
+}
+
+// Get implements sqldb.Loader.
+func (l *loader) Get(ctx context.Context, rows []metric.Row) ([]int64, []metric.Row, error) {
+	ids, stored := make([]int64, len(rows)), make([]metric.Row, len(rows))
+	err := l.lookUp(ctx, rows, l.table.Names(), func(i int, values []driver.Value) (err error) {
+		ids[i] = values[0].(int64)
+		stored[i], err = sqldb.Values(l.table.Types(), values[1:])
+		return err
+	})
+	return ids, stored, err
+}
+
+// lookUp calls found for each row whose identity is there, with its id and the values of these columns.
+func (l *loader) lookUp(ctx context.Context, rows []metric.Row, columns []string, found func(i int, values []driver.Value) error) error {
 	at := make([]int, len(l.table.Identity))
 	for i, name := range l.table.Identity {
 		at[i] = l.table.Position(name)
 	}
-	err := l.prepared(l.findSQL(), func(st driver.Stmt) error {
+	return l.prepared(l.findSQL(columns), func(st driver.Stmt) error {
 		query := st.(driver.StmtQueryContext)
-		args := make([]driver.NamedValue, len(at))
+		args, values := make([]driver.NamedValue, len(at)), make([]driver.Value, 1+len(columns))
 		for i, row := range rows {
 			if err := context.Cause(ctx); err != nil {
 				return err
@@ -82,31 +106,31 @@ func (l *loader) Find(ctx context.Context, rows []metric.Row) ([]int64, error) {
 			for j, p := range at {
 				args[j] = driver.NamedValue{Ordinal: j + 1, Value: encode(row[p])}
 			}
-			var err error
-			if ids[i], err = one(query, args); err != nil {
+			switch err := first(query, args, values); {
+			case errors.Is(err, io.EOF):
+			case err != nil:
 				return err
+			default:
+				if err := found(i, values); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	})
-	return ids, err
 }
 
-func one(query driver.StmtQueryContext, args []driver.NamedValue) (id int64, err error) {
+// first reads the first row of the answer; io.EOF if there is none.
+func first(query driver.StmtQueryContext, args []driver.NamedValue, values []driver.Value) error {
 	r, err := query.QueryContext(context.Background(), args)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	dest := make([]driver.Value, 1)
-	if err = r.Next(dest); err == nil {
-		id = dest[0].(int64)
-	} else if errors.Is(err, io.EOF) {
-		err = nil
-	}
+	err = r.Next(values)
 	if e := r.Close(); err == nil {
 		err = e
 	}
-	return id, err
+	return err
 }
 
 func (l *loader) bind(args []driver.NamedValue, used []int, row metric.Row) {
@@ -215,10 +239,11 @@ func (l *loader) assignments(names []string) string {
 	return strings.Join(set, ", ")
 }
 
-func (l *loader) findSQL() string {
-	result := "1"
+func (l *loader) findSQL(columns []string) string {
+	id := "1"
 	if l.table.AutoID {
-		result = "id"
+		id = "id"
 	}
-	return fmt.Sprintf("SELECT %s FROM %s WHERE %s = ?", result, l.table.Name, strings.Join(l.table.Identity, " = ? AND "))
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s = ?", strings.Join(append([]string{id}, columns...), ", "), l.table.Name,
+		strings.Join(l.table.Identity, " = ? AND "))
 }

@@ -64,6 +64,9 @@ func (Engine) Open(ctx context.Context, uri string, o sqldb.Options) (*sqldb.Poo
 		Write: sql.OpenDB(connector(abs, wait, "cache_size("+writerCache+")")),
 		Read:  sql.OpenDB(connector(abs, wait, "cache_size("+readerCache+")", "query_only(1)")),
 		Where: path,
+		// IMMEDIATE takes the write lock at once: a transaction that reads first and writes later would fail with
+		// SQLITE_BUSY whatever the timeout.
+		Begin: "BEGIN IMMEDIATE",
 	}
 	p.Write.SetMaxOpenConns(1)
 	p.Read.SetMaxOpenConns(readers)

@@ -1,0 +1,134 @@
+package postgres
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/feedback-loop/feedback-loop/internal/fault"
+)
+
+// SQLSTATE codes, see appendix A of PostgreSQL's manual.
+const (
+	badPassword      = "28P01"
+	badAuthorization = "28000"
+	noDatabase       = "3D000"
+	noRights         = "42501"
+	noTable          = "42P01"
+	lockTimeout      = "55P03"
+	cancelled        = "57014"
+	databaseDropped  = "57P04"
+	readOnly         = "25006"
+	idleTooLong      = "25P03"
+	diskFull         = "53100"
+	outOfMemory      = "53200"
+	tooMany          = "53300"
+	deadlock         = "40P01"
+	serialization    = "40001"
+	notText          = "22021"
+	notJSONText      = "22P05"
+)
+
+// lost says whether a server, or the proxy before it, is going, has gone, or is not back yet. The code 08P01 is that of
+// a protocol gone wrong, and of anything that pgbouncer has to say, which is then fatal.
+func lost(e *pgconn.PgError) bool {
+	switch e.Code {
+	case "57P01", "57P02", "57P03", "57P05":
+		return true
+	case "08P01":
+		return e.Severity == "FATAL"
+	default:
+		return strings.HasPrefix(e.Code, "08")
+	}
+}
+
+// Explain implements sqldb.Engine.
+func (Engine) Explain(err error) error {
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return err
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return explainServer(e, err)
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		if _, connecting := errors.AsType[*pgconn.ConnectError](err); !connecting {
+			return err
+		}
+	}
+	return explainNetwork(err)
+}
+
+func explainNetwork(err error) error {
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return fault.New(fault.Unavailable, "the host %s is not known", e.Name).Because(err).Try("Check the name of the host in the URI.")
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		if strings.Contains(err.Error(), "tls") || strings.Contains(err.Error(), "x509") || strings.Contains(err.Error(), "certificate") {
+			return fault.New(fault.Denied, "no trusted connection to the server").Because(err).
+				Try("Check sslmode and sslrootcert in the URI, and the certificate of the server.")
+		}
+		return fault.New(fault.Disconnected, "the server cannot be reached").Because(err).
+			Try("Check that it runs and that host and port are right, then run this again; nothing is lost by that.")
+	}
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ETIMEDOUT) || isNetwork(err) {
+		return fault.New(fault.Disconnected, "the connection to the server was lost").Because(err).
+			Try("Run this again when the server is back; what was written will be recognised.")
+	}
+	return err
+}
+
+func isNetwork(err error) bool {
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "closed the connection")
+}
+
+// explainServer says what an error of the server means for the user.
+func explainServer(e *pgconn.PgError, err error) error {
+	if lost(e) {
+		return fault.New(fault.Disconnected, "the server ended the connection (%s)", e.Message).
+			Try("Run this again when the server is back; what was written will be recognised.")
+	}
+	say := func(k fault.Kind, message, remedy string) error {
+		return fault.New(k, "%s", message).Because(err).Try("%s", remedy)
+	}
+	switch e.Code {
+	case badPassword:
+		return say(fault.Denied, "the server does not accept this user and password", "Check both in the URI; write @ : / and % in a password as %40 %3A %2F and %25.")
+	case badAuthorization:
+		return say(fault.Denied, "the server does not let this user in", "Check the user in the URI, and the server's pg_hba.conf.")
+	case noDatabase:
+		return say(fault.NotFound, "there is no such database", "Make it with: createdb --encoding UTF8 NAME, or check the name in the URI.")
+	case noRights:
+		return say(fault.Denied, "the user of the database may not do that", "Connect as the owner of the tables, or let an administrator grant: CREATE ON DATABASE (to make the tables), CREATEROLE (to make readers).")
+	case noTable:
+		return say(fault.Internal, "a table is missing", "If somebody removed it, restore a backup; see: feedback-loop db status")
+	case lockTimeout:
+		return say(fault.Unavailable, "the database is locked by another process", "Wait until its import ends and run this again; nothing is lost by that.")
+	case cancelled:
+		return say(fault.Unavailable, "the server cancelled the statement because it took too long", "Ask for less at once, or run this again when the server is less busy.")
+	case idleTooLong:
+		return say(fault.Unavailable, "the server ended a transaction that was idle", "Run this again; a dry run of slow standard input is better done from a file.")
+	case diskFull:
+		return say(fault.Unavailable, "the disk of the server is full", "Free space there and run this again; what was written before is kept and will be recognised.")
+	case outOfMemory:
+		return say(fault.Unavailable, "the server is out of memory or of locks", "Raise max_locks_per_transaction on the server if the tables have many parts, then run this again.")
+	case tooMany:
+		return say(fault.Unavailable, "the server has no free connection", "Raise max_connections there, use a smaller --db-pool-size, or put pgbouncer between.")
+	case readOnly:
+		return say(fault.Unavailable, "the server takes no writes: it is a standby or read-only", "Name the primary, or several hosts with target_session_attrs=read-write.")
+	case deadlock, serialization:
+		return say(fault.Disconnected, "the server undid the transaction for the sake of another", "Run this again; nothing is lost by that.")
+	case databaseDropped:
+		return say(fault.NotFound, "the database was dropped", "Restore it, or name another.")
+	case notText, notJSONText:
+		return say(fault.Invalid, "the text holds a character that PostgreSQL cannot store, such as NUL", "Remove it from the record.")
+	}
+	return err
+}
