@@ -30,6 +30,7 @@ func floors() []floor {
 		{"internal/sqldb/postgres", "sqldb metric fault"},
 		{"internal/sqldb/postgres/pgtest", "testkit"},
 		{"internal/sqldb/sqldbtest", "sqldb metric fault testkit"},
+		{"internal/dbtest", "sqldb/postgres/pgtest sqldb/postgres sqldb/sqlite sqldb metric"},
 		{"internal/export", "sqldb metric fault"},
 		{"internal/dashboard", "sqldb metric fault"},
 		{"internal/store", "dashboard sqldb metric fault"},

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
-	"github.com/feedback-loop/feedback-loop/internal/config"
 )
 
 func doctorCommand() *cobra.Command {
@@ -24,14 +23,14 @@ nothing; imports wait while it runs.
 Exit codes: 0 everything agrees, 1 differences were found or the database cannot be read.`,
 		Args: needArgs(cobra.NoArgs),
 	}
-	db := dbFlag(cmd)
+	to := dbFlags(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the diagnosis as JSON")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd, db, asJSON) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd, to, asJSON) }
 	return cmd
 }
 
-func runDoctor(cmd *cobra.Command, find func() (config.Value, error), asJSON bool) (err error) {
-	db, where, err := openDB(cmd.Context(), find, false)
+func runDoctor(cmd *cobra.Command, to *target, asJSON bool) (err error) {
+	db, where, err := to.open(cmd.Context(), false)
 	if err != nil {
 		return err
 	}

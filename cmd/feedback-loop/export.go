@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/feedback-loop/feedback-loop/internal/config"
 	"github.com/feedback-loop/feedback-loop/internal/export"
 	"github.com/feedback-loop/feedback-loop/internal/fault"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
@@ -55,7 +54,7 @@ func exportCommand() *cobra.Command {
   feedback-loop export --format ndjson --repository acme/shop | jq -c 'select(.severity == "critical")'`,
 		Args: needArgs(cobra.NoArgs),
 	}
-	db := dbFlag(cmd)
+	to := dbFlags(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&f.format, "format", "", "`format`: "+strings.Join(formatNames(), ", "))
 	fl.StringVar(&f.output, "output", "-", "`file` to write (- = standard output)")
@@ -63,11 +62,11 @@ func exportCommand() *cobra.Command {
 	fl.StringVar(&f.repository, "repository", "", `only events of this repository ("" = those that name none)`)
 	fl.StringVar(&f.from, "from", "", "only events of this `day` or later, YYYY-MM-DD")
 	fl.StringVar(&f.to, "to", "", "only events of this `day` or earlier, YYYY-MM-DD")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runExport(cmd, f, db) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runExport(cmd, f, to) }
 	return cmd
 }
 
-func runExport(cmd *cobra.Command, f exportFlags, find func() (config.Value, error)) error {
+func runExport(cmd *cobra.Command, f exportFlags, to *target) error {
 	if f.output == "" {
 		return usage("--output needs a file name, or - for standard output")
 	}
@@ -82,7 +81,7 @@ func runExport(cmd *cobra.Command, f exportFlags, find func() (config.Value, err
 	if cmd.Flags().Changed("repository") {
 		o.Repository = &f.repository
 	}
-	db, v, err := openDB(cmd.Context(), find, false)
+	db, v, err := to.open(cmd.Context(), false)
 	if err != nil {
 		return err
 	}

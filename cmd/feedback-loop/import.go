@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
-	"github.com/feedback-loop/feedback-loop/internal/config"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
@@ -51,7 +50,7 @@ func importCommand() *cobra.Command {
   pytest-metrics | feedback-loop import --json -`,
 		Args: needArgs(cobra.MinimumNArgs(1)),
 	}
-	db := dbFlag(cmd)
+	to := dbFlags(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&f.repository, "repository", "", "repository of records that name none")
 	fl.StringVar(&f.branch, "branch", "", "branch of records that name none")
@@ -59,11 +58,11 @@ func importCommand() *cobra.Command {
 	fl.StringVar(&f.zone, "timezone", "UTC", "time zone of times without offset, such as Europe/Berlin or Local")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "say what would happen, write nothing")
 	fl.BoolVar(&f.json, "json", false, "print the report as JSON")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return runImport(cmd, f, db, args) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return runImport(cmd, f, to, args) }
 	return cmd
 }
 
-func runImport(cmd *cobra.Command, f importFlags, find func() (config.Value, error), files []string) error {
+func runImport(cmd *cobra.Command, f importFlags, to *target, files []string) error {
 	zone, err := time.LoadLocation(f.zone)
 	if err != nil {
 		return usage("--timezone %q is not known; name one such as Europe/Berlin, UTC or Local", f.zone)
@@ -71,7 +70,7 @@ func runImport(cmd *cobra.Command, f importFlags, find func() (config.Value, err
 	if err := checkTexts(f); err != nil {
 		return err
 	}
-	db, where, done, err := importTarget(cmd.Context(), find, f.dryRun)
+	db, where, done, err := importTarget(cmd.Context(), to, f.dryRun)
 	if err != nil {
 		return err
 	}
@@ -106,8 +105,8 @@ func checkTexts(f importFlags) error {
 }
 
 // importTarget opens the database. A dry run into a database that does not exist yet uses one that is thrown away.
-func importTarget(ctx context.Context, find func() (config.Value, error), dry bool) (db *sqldb.DB, where string, done func() error, err error) {
-	v, err := find()
+func importTarget(ctx context.Context, to *target, dry bool) (db *sqldb.DB, where string, done func() error, err error) {
+	v, err := to.value()
 	if err != nil {
 		return nil, "", nil, err
 	}
@@ -116,7 +115,7 @@ func importTarget(ctx context.Context, find func() (config.Value, error), dry bo
 			return scratch(ctx, name(v))
 		}
 	}
-	db, err = app.Open(ctx, v.Text, true)
+	db, v, err = to.open(ctx, true)
 	if err != nil {
 		return nil, "", nil, err
 	}

@@ -9,8 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
-	"github.com/feedback-loop/feedback-loop/internal/config"
-	"github.com/feedback-loop/feedback-loop/internal/sqldb"
 )
 
 // Exit codes of all commands.
@@ -101,7 +99,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 imported but some records were re
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%w\nSee: %s --help", err, c.CommandPath())
 	})
-	cmd.AddCommand(importCommand(), exportCommand(), sampleCommand(), serveCommand(), doctorCommand())
+	cmd.AddCommand(importCommand(), exportCommand(), sampleCommand(), serveCommand(), doctorCommand(), dbCommand())
 	return cmd
 }
 
@@ -113,35 +111,4 @@ func needArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-// dbFlag adds --db to a command and gives a function that finds the database.
-func dbFlag(cmd *cobra.Command) func() (config.Value, error) {
-	set := config.Database()
-	uri := cmd.Flags().String(set.Flag, "", set.Usage())
-	return func() (config.Value, error) {
-		if cmd.Flags().Changed(set.Flag) && *uri == "" {
-			return config.Value{}, usage("--%s is empty; leave it out for the default", set.Flag)
-		}
-		src, err := config.Load(".env")
-		if err != nil {
-			return config.Value{}, err
-		}
-		return src.Value(set, *uri), nil
-	}
-}
-
-// name shows a database and where its name came from.
-func name(v config.Value) string {
-	return fmt.Sprintf("%s (%s)", sqldb.Redact(v.Text), v.From)
-}
-
-// openDB opens the database of a command.
-func openDB(ctx context.Context, find func() (config.Value, error), create bool) (*sqldb.DB, config.Value, error) {
-	v, err := find()
-	if err != nil {
-		return nil, v, err
-	}
-	db, err := app.Open(ctx, v.Text, create)
-	return db, v, err
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
-	"github.com/feedback-loop/feedback-loop/internal/config"
 	"github.com/feedback-loop/feedback-loop/internal/fault"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
 	"github.com/feedback-loop/feedback-loop/internal/sample"
@@ -46,7 +45,7 @@ func sampleCommand() *cobra.Command {
   feedback-loop sample --out metrics_data.json --seed 7 --end 2026-07-01`,
 		Args: needArgs(cobra.NoArgs),
 	}
-	db := dbFlag(cmd)
+	to := dbFlags(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "write a metrics JSON `file` instead of importing (- = standard output)")
 	fl.IntVar(&f.o.Events, "events", 20_000, "number of events")
@@ -54,16 +53,16 @@ func sampleCommand() *cobra.Command {
 	fl.Uint64Var(&f.o.Seed, "seed", 1, "another seed gives another team")
 	fl.StringVar(&f.end, "end", "", "`day` before which everything happens, YYYY-MM-DD (default today, UTC)")
 	fl.BoolVar(&f.json, "json", false, "print the report as JSON")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runSample(cmd, f, db) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runSample(cmd, f, to) }
 	return cmd
 }
 
-func runSample(cmd *cobra.Command, f sampleFlags, find func() (config.Value, error)) error {
-	to := cmd.Flags().Changed("out")
+func runSample(cmd *cobra.Command, f sampleFlags, to *target) error {
+	toFile := cmd.Flags().Changed("out")
 	switch {
-	case to && cmd.Flags().Changed("db"):
+	case toFile && cmd.Flags().Changed("db"):
 		return usage("--db and --out exclude each other: import the sample, or write it to a file")
-	case to && f.out == "":
+	case toFile && f.out == "":
 		return usage("--out needs a file name, or - for standard output")
 	case f.out == "-" && f.json:
 		return usage("--json would mix the report with the sample on standard output")
@@ -78,10 +77,10 @@ func runSample(cmd *cobra.Command, f sampleFlags, find func() (config.Value, err
 	if err := f.o.Check(); err != nil {
 		return usage("%w", err)
 	}
-	if to {
+	if toFile {
 		return sampleToFile(cmd, f)
 	}
-	return sampleToDB(cmd, f, find)
+	return sampleToDB(cmd, f, to)
 }
 
 // sampleEnd reads a day; without one it is the current day in UTC, so that the whole of it lies in the past.
@@ -102,8 +101,8 @@ func (f sampleFlags) command() string {
 }
 
 // sampleToDB runs the sample through the importer, as if it were a file.
-func sampleToDB(cmd *cobra.Command, f sampleFlags, find func() (config.Value, error)) error {
-	db, v, err := openDB(cmd.Context(), find, true)
+func sampleToDB(cmd *cobra.Command, f sampleFlags, to *target) error {
+	db, v, err := to.open(cmd.Context(), true)
 	if err != nil {
 		return err
 	}

@@ -41,18 +41,18 @@ func serveCommand() *cobra.Command {
   feedback-loop serve --db demo.db --addr 127.0.0.1:0 --log-format json`,
 		Args: needArgs(cobra.NoArgs),
 	}
-	db := dbFlag(cmd)
+	to := dbFlags(cmd)
 	fl := cmd.Flags()
 	set := config.Address()
 	fl.StringVar(&f.addr, set.Flag, "", set.Usage()+"; port 0 takes a free one")
 	fl.StringVar(&f.charts, "charts", "", "`folder` of chart files (.yaml) beside the built-in ones")
 	fl.StringVar(&f.format, "log-format", "text", "format of the log on standard error: text or json")
 	fl.StringVar(&f.level, "log-level", "info", "least level that is logged: debug, info, warn or error")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runServe(cmd, f, db) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runServe(cmd, f, to) }
 	return cmd
 }
 
-func runServe(cmd *cobra.Command, f serveFlags, find func() (config.Value, error)) (err error) {
+func runServe(cmd *cobra.Command, f serveFlags, to *target) (err error) {
 	log, err := newLog(cmd.ErrOrStderr(), f.format, f.level)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func runServe(cmd *cobra.Command, f serveFlags, find func() (config.Value, error
 		return err
 	}
 	defer l.Close() // Run closes it; this is for the errors before
-	db, v, err := openDB(cmd.Context(), find, false)
+	db, v, err := to.open(cmd.Context(), false)
 	if err != nil {
 		return err
 	}

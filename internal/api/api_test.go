@@ -18,11 +18,11 @@ import (
 
 	"github.com/feedback-loop/feedback-loop/internal/api"
 	"github.com/feedback-loop/feedback-loop/internal/dashboard"
+	"github.com/feedback-loop/feedback-loop/internal/dbtest"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
 	"github.com/feedback-loop/feedback-loop/internal/ingest/metricsjson"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
-	"github.com/feedback-loop/feedback-loop/internal/sqldb/sqlite"
 	"github.com/feedback-loop/feedback-loop/internal/store"
 )
 
@@ -71,19 +71,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	db, err := sqldb.Open(t.Context(), []sqldb.Engine{sqlite.Engine{}}, filepath.Join(t.TempDir(), "test.db"),
-		sqldb.Options{Create: true, Version: metric.SchemaVersion})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := db.Migrate(t.Context(), metric.Tables(), metric.SchemaVersion, now()); err != nil {
-		t.Fatal(err)
-	}
+	db := dbtest.Open(t, t.TempDir())
 	catalogue, err := dashboard.Load()
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,12 @@ func Formats() []ingest.Format {
 
 // Open connects to a database and brings its schema up to date; with create it makes one where there is none.
 func Open(ctx context.Context, uri string, create bool) (*sqldb.DB, error) {
-	db, err := sqldb.Open(ctx, Engines(), uri, sqldb.Options{Create: create, Version: metric.SchemaVersion})
+	return OpenWith(ctx, uri, sqldb.Options{Create: create})
+}
+
+// OpenWith is Open with options.
+func OpenWith(ctx context.Context, uri string, o sqldb.Options) (*sqldb.DB, error) {
+	db, err := Connect(ctx, uri, o)
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +43,12 @@ func Open(ctx context.Context, uri string, create bool) (*sqldb.DB, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// Connect connects to a database and leaves its schema as it is.
+func Connect(ctx context.Context, uri string, o sqldb.Options) (*sqldb.DB, error) {
+	o.Version = metric.SchemaVersion
+	return sqldb.Open(ctx, Engines(), uri, o)
 }
 
 // Importer brings files into an open database.

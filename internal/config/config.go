@@ -23,7 +23,39 @@ type Setting struct {
 // Database is where metrics are stored.
 func Database() Setting {
 	return Setting{Flag: "db", Env: "METRICS_DB_URI", Default: "feedback-loop.db",
-		Help: "database: a SQLite file or URI (sqlite:////abs/path)"}
+		Help: "database: a SQLite file, or a URI (sqlite:////abs/path, postgresql://user:password@host:5432/name)"}
+}
+
+// Production demands connections that nobody can read or redirect.
+func Production() Setting {
+	return Setting{Flag: "production", Env: "FEEDBACK_LOOP_PRODUCTION", Default: "false",
+		Help: "refuse a database server that is not verified (sslmode=verify-full)"}
+}
+
+// AllowInsecure is the override of Production.
+func AllowInsecure() Setting {
+	return Setting{Flag: "allow-insecure-db", Env: "FEEDBACK_LOOP_ALLOW_INSECURE_DB", Default: "false",
+		Help: "with --production, connect all the same and say so"}
+}
+
+// PoolSize, PoolOverflow, PoolRecycle and PoolPrePing have the meaning and the defaults that SQLAlchemy gives them.
+func PoolSize() Setting {
+	return Setting{Flag: "db-pool-size", Env: "FEEDBACK_LOOP_DB_POOL_SIZE", Default: "10", Help: "connections to a database server that stay open"}
+}
+
+// PoolOverflow is how many connections more there may be at once.
+func PoolOverflow() Setting {
+	return Setting{Flag: "db-max-overflow", Env: "FEEDBACK_LOOP_DB_MAX_OVERFLOW", Default: "20", Help: "connections beyond the pool's size at busy times"}
+}
+
+// PoolRecycle is the age at which a connection is replaced.
+func PoolRecycle() Setting {
+	return Setting{Flag: "db-pool-recycle", Env: "FEEDBACK_LOOP_DB_POOL_RECYCLE", Default: "3600", Help: "seconds after which a connection is replaced"}
+}
+
+// PoolPrePing is whether a connection is checked before use.
+func PoolPrePing() Setting {
+	return Setting{Flag: "db-pool-pre-ping", Env: "FEEDBACK_LOOP_DB_POOL_PRE_PING", Default: "true", Help: "check a connection before each use"}
 }
 
 // Address is where the server listens.

@@ -72,7 +72,7 @@ func TestOrganisationInEverySource(t *testing.T) {
 
 // The rollup is read within a range of its key.
 func TestRollupUsesItsKey(t *testing.T) {
-	db, err := sqldb.Open(t.Context(), []sqldb.Engine{sqlite.Engine{}}, filepath.Join(t.TempDir(), "x.db"), sqldb.Options{Create: true, Version: 1})
+	db, err := sqldb.Open(t.Context(), []sqldb.Engine{sqlite.Engine{}}, filepath.Join(t.TempDir(), "x.db"), sqldb.Options{Create: true, Version: metric.SchemaVersion})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,39 +6,24 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/feedback-loop/feedback-loop/internal/dbtest"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
 	"github.com/feedback-loop/feedback-loop/internal/ingest/metricsjson"
 	"github.com/feedback-loop/feedback-loop/internal/ingest/ndjson"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sample"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
-	"github.com/feedback-loop/feedback-loop/internal/sqldb/sqlite"
 )
 
 // open makes an empty database.
 func open(t testing.TB) *sqldb.DB {
 	t.Helper()
-	ctx := context.Background()
-	o := sqldb.Options{Create: true, Version: metric.SchemaVersion}
-	db, err := sqldb.Open(ctx, []sqldb.Engine{sqlite.Engine{}}, filepath.Join(t.TempDir(), "test.db"), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := db.Migrate(ctx, metric.Tables(), metric.SchemaVersion, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	return db
+	return dbtest.Open(t, t.TempDir())
 }
 
 // bring imports a text, at a moment that lies days after a fixed one.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
+	"github.com/feedback-loop/feedback-loop/internal/dbtest"
 	"github.com/feedback-loop/feedback-loop/internal/fault"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
@@ -32,15 +33,7 @@ type base struct {
 
 func newBase(t testing.TB) *base {
 	t.Helper()
-	db, err := app.Open(t.Context(), filepath.Join(memory(t), "test.db"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := dbtest.Open(t, memory(t))
 	im := app.Importer(db)
 	im.Now = func() time.Time { return now }
 	return &base{t, db, im}

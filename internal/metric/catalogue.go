@@ -9,7 +9,7 @@ import "sync"
 
 // SchemaVersion is the version of the schema that this catalogue describes. Raise it together with the Since of
 // what is new.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 // Catalogue gives every category, in the order of the metrics JSON. The values are shared: do not change them.
 func Catalogue() []*Category { return catalogue() }
@@ -41,7 +41,7 @@ func ByName(name string) *Category {
 	return nil
 }
 
-// Tables lists every table of the metrics database: events, links, rollups and the import ledger.
+// Tables lists every table: events, links, rollups, the import ledger, and what people manage.
 func Tables() []*Table { return tables() }
 
 var tables = sync.OnceValue(func() []*Table {
@@ -53,5 +53,5 @@ var tables = sync.OnceValue(func() []*Table {
 		}
 	}
 	all = append(all, Daily(), Totals(), Monthly(), Summary(), Effectiveness())
-	return append(all, ledger()...)
+	return append(append(all, ledger()...), operational()...)
 })

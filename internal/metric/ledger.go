@@ -19,9 +19,38 @@ func ImportUndated() *Table { return importUndated() }
 // RollupDirty is rollup_dirty: days whose summaries are older than metrics_daily.
 func RollupDirty() *Table { return rollupDirty() }
 
+// Retention is retention_horizons: what was removed from the event tables because of its age.
+func Retention() *Table { return retention() }
+
+// Leases is job_leases: which server runs a job that only one may run.
+func Leases() *Table { return leases() }
+
 func ledger() []*Table {
-	return []*Table{ImportRuns(), ImportRejects(), ImportSeries(), ImportUndated(), RollupDirty()}
+	return []*Table{ImportRuns(), ImportRejects(), ImportSeries(), ImportUndated(), RollupDirty(), Retention(), Leases()}
 }
+
+var retention = sync.OnceValue(func() *Table {
+	return &Table{Name: "retention_horizons", Since: 2,
+		Doc: "Event tables from which old rows were removed. The rollups still count those rows, so that none may be imported again.",
+		Columns: []Column{
+			{Name: "table_name", Type: Text, Size: 100, Required: true, Doc: "Event table."},
+			{Name: "kept_from", Type: Time, Required: true, Doc: "All rows before this time were removed."},
+		},
+		Identity: []string{"table_name"},
+	}
+})
+
+var leases = sync.OnceValue(func() *Table {
+	return &Table{Name: "job_leases", Since: 2,
+		Doc: "Jobs of servers that only one server may run at a time.",
+		Columns: []Column{
+			{Name: "job", Type: Text, Size: 100, Required: true, Doc: "Name of the job."},
+			{Name: "holder", Type: Text, Size: 255, Required: true, Doc: "Server that runs it."},
+			{Name: "expires_at", Type: Time, Required: true, Doc: "When another server may take it."},
+		},
+		Identity: []string{"job"},
+	}
+})
 
 func counter(name, doc string) Column {
 	return Column{Name: name, Type: Int, Required: true, Default: int64(0), Doc: doc}

@@ -26,6 +26,10 @@ func Reference() string {
 	for _, t := range ledger() {
 		writeTable(&b, t)
 	}
+	b.WriteString("\n# What people manage\n\nTables that dashboards join with the events.\n")
+	for _, t := range operational() {
+		writeTable(&b, t)
+	}
 	return b.String()
 }
 

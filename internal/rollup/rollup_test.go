@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
+	"github.com/feedback-loop/feedback-loop/internal/dbtest"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
 	"github.com/feedback-loop/feedback-loop/internal/rollup"
 	"github.com/feedback-loop/feedback-loop/internal/sample"
@@ -25,16 +26,7 @@ type base struct {
 
 func newBase(t *testing.T) *base {
 	t.Helper()
-	db, err := app.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return &base{t, db}
+	return &base{t, dbtest.Open(t, t.TempDir())}
 }
 
 func (b *base) load(content string) {

@@ -69,10 +69,13 @@ func unescape(s string) string {
 }
 
 // SQLitePath gives the file that a SQLite URI names: SQLAlchemy's sqlite:///relative and sqlite:////absolute,
-// SQLite's own file:path, or a plain path, which is taken as it is. It is empty for an in-memory database.
+// SQLite's own file:path, or a plain path, which is taken as it is. It is empty for an in-memory database, and for one of
+// another engine.
 func SQLitePath(uri string) string {
 	path := uri
 	switch Scheme(uri) {
+	default:
+		return ""
 	case "file":
 		path = strings.TrimPrefix(uri, "file:")
 		if strings.HasPrefix(path, "///") {

@@ -7,12 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/feedback-loop/feedback-loop/internal/dbtest"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
 	"github.com/feedback-loop/feedback-loop/internal/ingest/metricsjson"
-	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sample"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
-	"github.com/feedback-loop/feedback-loop/internal/sqldb/sqlite"
 )
 
 // today is when every test of this package happens.
@@ -21,20 +20,7 @@ func today() time.Time { return time.Date(2026, 6, 30, 15, 4, 5, 0, time.UTC) }
 // openEmpty gives a migrated database without rows.
 func openEmpty(t testing.TB) *sqldb.DB {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "test.db")
-	db, err := sqldb.Open(t.Context(), []sqldb.Engine{sqlite.Engine{}}, path, sqldb.Options{Create: true, Version: metric.SchemaVersion})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := db.Migrate(t.Context(), metric.Tables(), metric.SchemaVersion, today()); err != nil {
-		t.Fatal(err)
-	}
-	return db
+	return dbtest.Open(t, t.TempDir())
 }
 
 // importText imports a metrics file with this text.

@@ -198,7 +198,7 @@ func start(t *testing.T, s Suite, uri string) error {
 }
 
 // raceVersion is where the racers go: more than one step, so that they overtake each other.
-const raceVersion = 3
+const raceVersion = metric.SchemaVersion + 2
 
 func wantMigratedOnce(t *testing.T, s Suite, uri string) {
 	t.Helper()

@@ -1,0 +1,60 @@
+// Package dbtest gives tests an empty database on the engine that the run is about: SQLite, or what FEEDBACK_ENGINE names.
+// The suites of the rooms above sqldb run once on each engine: make test calls them twice.
+package dbtest
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/feedback-loop/feedback-loop/internal/metric"
+	"github.com/feedback-loop/feedback-loop/internal/sqldb"
+	"github.com/feedback-loop/feedback-loop/internal/sqldb/postgres"
+	"github.com/feedback-loop/feedback-loop/internal/sqldb/postgres/pgtest"
+	"github.com/feedback-loop/feedback-loop/internal/sqldb/sqlite"
+)
+
+// engineEnv names the engine: empty or "sqlite", or "postgres".
+const engineEnv = "FEEDBACK_ENGINE"
+
+// Engines lists the engines that tests open databases with.
+func Engines() []sqldb.Engine { return []sqldb.Engine{sqlite.Engine{}, postgres.Engine{}} }
+
+// URI is that of an empty database for this test alone; one that is a file lies in the folder.
+func URI(t testing.TB, folder string) string {
+	t.Helper()
+	switch name := os.Getenv(engineEnv); name {
+	case "", "sqlite":
+		return filepath.Join(folder, "test.db")
+	case "postgres":
+		return pgtest.Shared(t).Database(t)
+	default:
+		t.Fatalf("%s=%s: there is no such engine for tests", engineEnv, name)
+		return ""
+	}
+}
+
+// Open opens and migrates an empty database that is closed at the end of the test.
+func Open(t testing.TB, folder string) *sqldb.DB {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), Engines(), URI(t, folder), sqldb.Options{Create: true, Version: metric.SchemaVersion})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := db.Migrate(t.Context(), metric.Tables(), metric.SchemaVersion, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// On says whether the run is about this engine, for what is not the same on all.
+func On(engine string) bool {
+	name := os.Getenv(engineEnv)
+	return name == engine || name == "" && engine == "sqlite"
+}
