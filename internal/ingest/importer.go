@@ -56,7 +56,7 @@ const MaxReported = 100_000
 // Size of a batch, whichever is reached first. Boundaries depend on the file alone: an import that was killed and run
 // again writes the same batches.
 const (
-	batchRecords = 4096
+	batchRecords = 6144
 	batchBytes   = 4 << 20
 )
 
@@ -186,7 +186,7 @@ func (o Options) source() string {
 func (j *job) copy(ctx context.Context, run *store.Run, do transact) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &reader{job: j, out: make(chan *batch, 1), mapper: j.newMapper()}
+	r := &reader{job: j, out: make(chan *batch), mapper: j.newMapper()}
 	go r.read(ctx)
 	w := newWriter(run, j.format.Snapshots, j.now)
 	var failure error

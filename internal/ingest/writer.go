@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
@@ -178,8 +179,9 @@ func (w *writer) insert(ctx context.Context, tx *sqldb.Tx, todo []*record) (tota
 	}
 	cat := todo[0].plan.cat
 	l := tx.Loader(cat.Layout(), sqldb.Skip)
-	given := len(todo)
+	given, guess := todo, w.guess(cat, todo)
 	var fresh []*record
+	var d *derived
 	for len(todo) > 0 {
 		ids := make([]int64, len(todo))
 		if w.familiar[cat] {
@@ -189,17 +191,38 @@ func (w *writer) insert(ctx context.Context, tx *sqldb.Tx, todo []*record) (tota
 		}
 		news, err := w.insertNew(ctx, l, todo, ids)
 		if err != nil {
+			guess()
 			return 0, err
 		}
 		fresh = append(fresh, news...)
+		if d == nil {
+			d = guess() // before records are renumbered
+		}
 		todo = w.settle(cat, todo, ids)
 		if err := w.undated(ctx, tx, todo); err != nil {
 			return 0, err
 		}
 	}
-	w.familiar[cat] = 2*len(fresh) < given
-	return int64(len(fresh)), w.derive(ctx, tx, cat, fresh)
+	w.familiar[cat] = 2*len(fresh) < len(given)
+	if d == nil || len(fresh) != len(given) {
+		d = derive(cat, fresh)
+	}
+	return int64(len(fresh)), w.add(ctx, tx, cat, d)
 }
+
+// guess derives, while the database is at work, what follows from the records if all of them are new. Most batches are
+// all new or all known: it does not start where known ones are expected. The answer may be nil.
+func (w *writer) guess(cat *metric.Category, g []*record) func() *derived {
+	if w.familiar[cat] || len(g) < minGuess {
+		return func() *derived { return nil }
+	}
+	done := make(chan *derived, 1)
+	go func() { done <- derive(cat, g) }()
+	return sync.OnceValue(func() *derived { return <-done })
+}
+
+// minGuess is the number of records from which it pays to derive beside the database's work.
+const minGuess = 256
 
 // insertNew writes the records whose id is 0, fills the id of those that turn out to be there, and returns the rest:
 // the ones it wrote. Their id becomes negative.
@@ -260,31 +283,48 @@ func (w *writer) settle(cat *metric.Category, todo []*record, ids []int64) (agai
 	return again
 }
 
-// derive writes what follows from new rows: their links and their part of the rollups.
-func (w *writer) derive(ctx context.Context, tx *sqldb.Tx, cat *metric.Category, fresh []*record) error {
+// derived is what follows from new rows: their links and their part of the rollups.
+type derived struct {
+	fold  *rollup.Fold
+	links []metric.Row
+	err   error
+}
+
+func derive(cat *metric.Category, fresh []*record) *derived {
+	d := &derived{fold: rollup.NewFold()}
 	a := metric.AggregateOf(cat.Layout())
 	for _, r := range fresh {
-		w.fold.Add(a, r.row)
+		d.fold.Add(a, r.row)
 	}
 	if cat.Links == nil {
-		return nil
+		return d
 	}
-	var links []metric.Row
+	a = metric.AggregateOf(cat.Links.Layout())
 	for _, r := range fresh {
 		rows, err := cat.Links.Rows(cat, r.row)
 		if err != nil {
-			return err
+			d.err = err
+			return d
 		}
-		links = append(links, rows...)
+		for _, row := range rows {
+			d.fold.Add(a, row)
+		}
+		d.links = append(d.links, rows...)
 	}
-	if _, err := tx.Loader(cat.Links.Layout(), sqldb.Skip).Insert(ctx, links); err != nil {
-		return err
+	return d
+}
+
+// add writes the links and keeps the rest for the end of the batch.
+func (w *writer) add(ctx context.Context, tx *sqldb.Tx, cat *metric.Category, d *derived) error {
+	if d.err != nil {
+		return d.err
 	}
-	a = metric.AggregateOf(cat.Links.Layout())
-	for _, row := range links {
-		w.fold.Add(a, row)
+	w.fold.Join(d.fold)
+	if cat.Links == nil {
+		return nil
 	}
-	return nil
+	_, err := tx.Loader(cat.Links.Layout(), sqldb.Skip).Insert(ctx, d.links)
+	return err
 }
 
 // remarks says what a duplicate may hide.

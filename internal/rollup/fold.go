@@ -55,6 +55,26 @@ func (f *Fold) Add(a *metric.Aggregate, row metric.Row) {
 	}
 }
 
+// Join adds what another fold collected; the other is not to be used afterwards.
+func (f *Fold) Join(o *Fold) {
+	for k, row := range o.groups {
+		if g := f.groups[k]; g == nil {
+			f.groups[k] = row
+		} else {
+			for i := metric.DailyKey(); i < len(g); i++ {
+				g[i] = plus(g[i], row[i])
+			}
+		}
+	}
+}
+
+func plus(a, b any) any {
+	if n, ok := a.(int64); ok {
+		return n + b.(int64)
+	}
+	return a.(float64) + b.(float64)
+}
+
 func occurrences(a *metric.Aggregate, row metric.Row) int64 {
 	if a.Count < 0 {
 		return 1

@@ -206,6 +206,9 @@ func (s *session) insertNew(rows []metric.Row) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
+	if done, err := s.copyNew(rows, given); done || err != nil {
+		return given, err
+	}
 	stmt := s.insert()
 	if len(s.table.Identity) > 0 {
 		stmt += " ON CONFLICT (" + strings.Join(keyIndex(s.table), ", ") + ") DO NOTHING"
@@ -221,17 +224,20 @@ func (s *session) insertNew(rows []metric.Row) ([]int64, error) {
 	return s.recognised(rows, written)
 }
 
-// number takes ids for n rows.
+// number takes ids for n rows. Whoever writes is alone, so that nobody comes between the two functions.
 func (s *session) number(n int) ([]int64, error) {
-	if !s.table.AutoID {
+	if !s.table.AutoID || n == 0 {
 		return nil, nil
 	}
-	rows, err := s.query(fmt.Sprintf("SELECT nextval('%s') FROM generate_series(1, %d)", sequence(s.table), n), 0, nil)
-	ids := make([]int64, len(rows))
-	for i, r := range rows {
-		ids[i] = integer(r[0])
+	answer, err := s.query(fmt.Sprintf("SELECT setval('%s', nextval('%s') + %d)", sequence(s.table), sequence(s.table), n-1), 0, nil)
+	if err != nil {
+		return nil, err
 	}
-	return ids, err
+	ids := make([]int64, n)
+	for i, last := 0, integer(answer[0][0]); i < n; i++ {
+		ids[i] = last - int64(n-1-i)
+	}
+	return ids, nil
 }
 
 // insert is the beginning of the statement; the rows are its parameter.
@@ -335,18 +341,25 @@ func (s *session) merge(rows []metric.Row) ([]int64, error) {
 
 // distinct puts rows of one identity together and says which of them stands for each row.
 func (s *session) distinct(rows []metric.Row) (all []metric.Row, which []int, err error) {
+	keys := make([]int, len(s.table.Identity))
+	for i, name := range s.table.Identity {
+		keys[i] = s.table.Position(name)
+	}
 	at := make(map[string]int, len(rows))
 	which = make([]int, len(rows))
+	var key []byte
 	for i, row := range rows {
-		key, err := s.key(row)
-		if err != nil {
-			return nil, nil, err
+		key = key[:0]
+		for _, k := range keys {
+			if key, err = appendKey(key, row[k]); err != nil {
+				return nil, nil, err
+			}
 		}
-		n, ok := at[key]
+		n, ok := at[string(key)]
 		switch {
 		case !ok:
 			n = len(all)
-			at[key], all = n, append(all, row)
+			at[string(key)], all = n, append(all, row)
 		case s.mode == sqldb.Replace:
 			all[n] = row
 		default:
@@ -355,6 +368,14 @@ func (s *session) distinct(rows []metric.Row) (all []metric.Row, which []int, er
 		which[i] = n
 	}
 	return all, which, nil
+}
+
+// appendKey writes a value of an identity so that different values are written differently.
+func appendKey(b []byte, v any) ([]byte, error) {
+	if text, ok := v.(string); ok {
+		return append(putUint32(b, len(text)), text...), nil
+	}
+	return appendValue(b, metric.Int, v)
 }
 
 // sum adds the numbers of a row to those of another of the same identity.

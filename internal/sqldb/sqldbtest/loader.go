@@ -15,7 +15,7 @@ func testLoader(t *testing.T, s Suite) {
 	cases(t, s, map[string]func(*testing.T, Suite){
 		"Ids": loaderIds, "Skip": loaderSkip, "SkipWithoutID": loaderSkipWithoutID, "Add": loaderAdd,
 		"Replace": loaderReplace, "OnlyKey": loaderOnlyKey, "AddZero": loaderAddZero, "Find": loaderFind, "Get": loaderGet, "Required": loaderRequired, "NoIdentity": loaderNoIdentity,
-		"None": loaderNone, "Cancelled": loaderCancelled, "Partial": loaderPartial,
+		"None": loaderNone, "Cancelled": loaderCancelled, "Partial": loaderPartial, "Overlap": loaderOverlap,
 	})
 }
 
@@ -360,4 +360,35 @@ func loaderPartial(t *testing.T, s Suite) {
 		t.Error("a row without a required value was taken")
 	}
 	wantNumber(t, db, 0, "SELECT COUNT(*) FROM metrics_bugs")
+}
+
+// loaderOverlap inserts many rows of several months again and again, each time with some new ones among them and some
+// twice in the call: engines have faster ways for rows that are all new.
+func loaderOverlap(t *testing.T, s Suite) {
+	db := s.fresh(t)
+	at, step := bugs().Position("timestamp"), 300
+	want := map[int64]bool{}
+	for round := range 4 {
+		rows := plains(bugs(), 0, step*(round+1))
+		for n, row := range rows {
+			row[at] = clock().AddDate(0, n%5, 0)
+		}
+		rows = append(rows, rows[len(rows)-1])
+		ids := load(t, db, bugs(), sqldb.Skip, rows)
+		for n, id := range ids {
+			if isNew := n >= step*round && n < step*(round+1); isNew != (id != 0) || want[id] {
+				t.Fatalf("round %d, row %d of %d: id %d", round, n, len(rows), id)
+			}
+			if id != 0 {
+				want[id] = true
+			}
+		}
+	}
+	wantNumber(t, db, int64(len(want)), "SELECT COUNT(*) FROM metrics_bugs")
+	for id := range want {
+		wantNumber(t, db, 1, "SELECT COUNT(*) FROM metrics_bugs WHERE id = ?", id)
+		if id%97 == 0 {
+			break
+		}
+	}
 }

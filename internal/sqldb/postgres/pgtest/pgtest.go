@@ -154,7 +154,8 @@ func run(c *exec.Cmd) error {
 // programs finds the server's programs: those beside pg_ctl in PATH, or the newest that Debian installed.
 func programs() (string, error) {
 	if p, err := exec.LookPath("pg_ctl"); err == nil {
-		return filepath.Dir(p), nil
+		p, err = filepath.EvalSymlinks(p) // the others may not be beside the link
+		return filepath.Dir(p), err
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/pg_ctl")
 	if err != nil || len(found) == 0 {
