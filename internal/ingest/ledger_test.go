@@ -64,14 +64,14 @@ func cut(batches int) (context.Context, func(done, total int64)) {
 
 func TestInterrupted(t *testing.T) {
 	b := newBase(t)
-	path := file(t, "metrics_data.json", made(t, 9_000))
+	path := file(t, "metrics_data.json", made(t, 20_000))
 	ctx, progress := cut(2)
 	rep, err := b.im.File(ctx, path, ingest.Options{Progress: progress})
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
 	b.ledger(rep, err)
-	if rep.Inserted == 0 || rep.Inserted == 9_000 || b.total() != rep.Inserted {
+	if rep.Inserted == 0 || rep.Inserted == 20_000 || b.total() != rep.Inserted {
 		t.Errorf("%d rows are in, the report says %d", b.total(), rep.Inserted)
 	}
 	if n := b.number("SELECT COUNT(*) FROM rollup_dirty"); n != 0 {
@@ -81,7 +81,7 @@ func TestInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want(t, again, 9_000-rep.Inserted, rep.Inserted, 0)
+	want(t, again, 20_000-rep.Inserted, rep.Inserted, 0)
 	whole := newBase(t)
 	if _, err := whole.tryFile(path, ingest.Options{}); err != nil {
 		t.Fatal(err)
