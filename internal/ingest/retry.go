@@ -100,6 +100,7 @@ type checkpoint struct {
 	b        *batch
 	counts   store.Counts
 	sameID   int64
+	aged     map[string]int64
 	familiar map[*metric.Category]bool
 	records  []mutable
 }
@@ -111,7 +112,7 @@ type mutable struct {
 }
 
 func (w *writer) checkpoint(b *batch) *checkpoint {
-	cp := &checkpoint{w: w, b: b, counts: w.run.Counts, sameID: w.sameID, familiar: maps.Clone(w.familiar), records: make([]mutable, len(b.records))}
+	cp := &checkpoint{w: w, b: b, counts: w.run.Counts, sameID: w.sameID, aged: maps.Clone(w.aged), familiar: maps.Clone(w.familiar), records: make([]mutable, len(b.records))}
 	for i, r := range b.records {
 		at := r.plan.at
 		cp.records[i] = mutable{r.ordinal, r.row[at.eventKey], r.row[at.timestamp], nil}
@@ -125,7 +126,7 @@ func (w *writer) checkpoint(b *batch) *checkpoint {
 // restore undoes what a writer remembers of a batch that was rolled back. What is merely forgotten is read again.
 func (cp *checkpoint) restore() {
 	w := cp.w
-	w.run.Counts, w.sameID, w.familiar = cp.counts, cp.sameID, maps.Clone(cp.familiar)
+	w.run.Counts, w.sameID, w.familiar, w.aged = cp.counts, cp.sameID, maps.Clone(cp.familiar), maps.Clone(cp.aged)
 	w.fold = rollup.NewFold()
 	clear(w.ordinals)
 	for _, set := range w.consumed {

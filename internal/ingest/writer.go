@@ -4,10 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
+	"github.com/feedback-loop/feedback-loop/internal/retention"
 	"github.com/feedback-loop/feedback-loop/internal/rollup"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
 	"github.com/feedback-loop/feedback-loop/internal/store"
@@ -30,6 +33,8 @@ type writer struct {
 	series    *seriesMemory
 	consumed  map[*metric.Category]*idSet // ids of rows that a record of this file stands for
 	familiar  map[*metric.Category]bool   // most of the last batch was there already
+	horizons  map[string]time.Time        // from when on rows of a table are kept
+	aged      map[string]int64            // records that are older, by table
 	others    [2]int64                    // last run and records read by imports at the same time
 	sameID    int64                       // records with a vendor's id that was there already
 	ordinals  map[digest]int              // next ordinal of contents that were met more than once
@@ -37,7 +42,7 @@ type writer struct {
 
 func newWriter(run *store.Run, snapshots bool, now time.Time) *writer {
 	return &writer{run: run, snapshots: snapshots, now: now, fold: rollup.NewFold(), series: newSeriesMemory(snapshots),
-		consumed: map[*metric.Category]*idSet{}, familiar: map[*metric.Category]bool{}, ordinals: map[digest]int{}}
+		aged: map[string]int64{}, consumed: map[*metric.Category]*idSet{}, familiar: map[*metric.Category]bool{}, ordinals: map[digest]int{}}
 }
 
 // write writes a batch: rows, links, rollups, counters, rejects and progress.
@@ -67,7 +72,7 @@ func (w *writer) write(ctx context.Context, tx *sqldb.Tx, b *batch) error {
 	return w.run.Progress(tx)
 }
 
-// watch forgets what is remembered of counters when another import has written since the last batch: it may have read
+// watch reads what others may have changed since the last batch. It forgets what is remembered of counters when another import has written since the last batch: it may have read
 // the same ones.
 func (w *writer) watch(tx *sqldb.Tx) error {
 	var last, read sql.NullInt64
@@ -77,6 +82,10 @@ func (w *writer) watch(tx *sqldb.Tx) error {
 		w.others = others
 		w.series.forget()
 	}
+	if err != nil {
+		return err
+	}
+	w.horizons, err = retention.Horizons(tx)
 	return err
 }
 
@@ -100,6 +109,9 @@ func (w *writer) group(ctx context.Context, tx *sqldb.Tx, g []*record) (int64, e
 	if err := w.undated(ctx, tx, g); err != nil {
 		return 0, err
 	}
+	if g = w.kept(g); len(g) == 0 {
+		return 0, nil
+	}
 	if len(g[0].plan.cat.Series) > 0 {
 		var err error
 		if g, err = w.series.decide(ctx, tx, g); err != nil {
@@ -107,6 +119,25 @@ func (w *writer) group(ctx context.Context, tx *sqldb.Tx, g []*record) (int64, e
 		}
 	}
 	return w.insert(ctx, tx, g)
+}
+
+// kept leaves out what is older than the events that are kept. The rollups count such events, if they were here, and
+// nothing tells whether they were.
+func (w *writer) kept(g []*record) []*record {
+	table := g[0].plan.cat.Table
+	from, limited := w.horizons[table]
+	if !limited {
+		return g
+	}
+	keep := g[:0:0]
+	for _, r := range g {
+		if r.row[r.plan.at.timestamp].(time.Time).Before(from) {
+			w.aged[table]++
+		} else {
+			keep = append(keep, r)
+		}
+	}
+	return keep
 }
 
 // maxOrdinals bounds the memory for repeated contents; what is forgotten is found again by probing.
@@ -329,10 +360,15 @@ func (w *writer) add(ctx context.Context, tx *sqldb.Tx, cat *metric.Category, d 
 
 // remarks says what a duplicate may hide.
 func (w *writer) remarks() []string {
-	if w.sameID == 0 {
-		return nil
+	var out []string
+	if w.sameID > 0 {
+		out = append(out, fmt.Sprintf("%d records have a source_id that is known; they count as known whatever else they say", w.sameID))
 	}
-	return []string{fmt.Sprintf("%d records have a source_id that is known; they count as known whatever else they say", w.sameID)}
+	for _, table := range slices.Sorted(maps.Keys(w.aged)) {
+		out = append(out, fmt.Sprintf("%d records are older than what %s keeps (from %s on); they count as known, and were not written",
+			w.aged[table], table, w.horizons[table].Format(time.DateOnly)))
+	}
+	return out
 }
 
 // absolute says that the identity stands in the record itself: equal ones are the same.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
+	"github.com/feedback-loop/feedback-loop/internal/retention"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
 )
 
@@ -42,16 +43,21 @@ func (d *Diagnosis) Healthy() bool { return len(d.Findings) == 0 }
 
 // doctor collects what one examination finds; it reads only.
 type doctor struct {
-	tx *sqldb.Tx
-	d  *Diagnosis
+	tx       *sqldb.Tx
+	d        *Diagnosis
+	horizons map[string]time.Time // from when on the raw rows of a table are kept; nothing can be said of those before
 }
 
 // Examine computes everything derived from the raw rows and compares. It changes nothing and sees one consistent
-// state: it holds the write lock while it runs.
+// state; in SQLite it holds the write lock for that.
 func Examine(ctx context.Context, db *sqldb.DB, progress func(check string)) (*Diagnosis, error) {
 	d := &Diagnosis{Findings: []Finding{}}
-	err := db.Try(ctx, func(tx *sqldb.Tx) error {
-		doc := &doctor{tx: tx, d: d}
+	err := db.Snapshot(ctx, func(tx *sqldb.Tx) error {
+		horizons, err := retention.Horizons(tx)
+		if err != nil {
+			return err
+		}
+		doc := &doctor{tx: tx, d: d, horizons: horizons}
 		for _, a := range metric.Aggregates() {
 			if err := doc.check(progress, "metrics_daily: "+a.Name, func(c *Check) error { return doc.daily(c, a) }); err != nil {
 				return err
@@ -114,6 +120,9 @@ func (doc *doctor) daily(c *Check, a *metric.Aggregate) error {
 	numbers := append([]string{"row_count", "occurrences"}, measureColumns(a)...)
 	have := doc.tx.Statement("SELECT "+strings.Join(append(metric.Daily().Identity, numbers...), ", ")+
 		" FROM metrics_daily WHERE metric_type = ?", a.Name)
+	if from, ok := doc.horizons[a.Table.Name]; ok {
+		have.Add(" AND day >= ?", from.Format(sqldb.DateLayout))
+	}
 	err = doc.rows(have, func(key string, row metric.Row) {
 		c.Compared++
 		raw, ok := want[key]
@@ -170,7 +179,11 @@ func (doc *doctor) rawSQL(a *metric.Aggregate) *sqldb.Statement {
 	for _, m := range a.Measures {
 		cols = append(cols, "COALESCE(SUM(1.0 * "+m.Name+"), 0.0)", "COUNT("+m.Name+")")
 	}
-	return doc.tx.Statement("SELECT " + strings.Join(cols, ", ") + " FROM " + a.Table.Name + " GROUP BY " + strings.Join(group, ", "))
+	s := doc.tx.Statement("SELECT " + strings.Join(cols, ", ") + " FROM " + a.Table.Name)
+	if from, ok := doc.horizons[a.Table.Name]; ok {
+		s.Add(" WHERE timestamp >= ?", from)
+	}
+	return s.Add(" GROUP BY " + strings.Join(group, ", "))
 }
 
 // rows reads a statement whose first columns are the key of metrics_daily and whose others are numbers.

@@ -120,6 +120,10 @@ type Pool struct {
 	Begin string
 	// BeginRead starts a transaction that reads; empty = reading needs none.
 	BeginRead string
+	// BeginSnapshot starts a transaction that reads one state of the database, and holds nobody up; empty = Begin does.
+	BeginSnapshot string
+	// BeginMaintenance starts a transaction that writes, without taking a turn; empty = Begin does.
+	BeginMaintenance string
 	// Interruptible says that a statement of a transaction may be cancelled while it runs, and that nothing written
 	// afterwards can escape the rollback.
 	Interruptible bool

@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -24,15 +25,25 @@ type Tx struct {
 
 // Write runs f in a transaction and commits it if f returns nil; otherwise nothing of it remains.
 func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
-	return db.write(ctx, f, true)
+	return db.write(ctx, db.pool.Begin, f, true)
+}
+
+// Maintain is Write for work that changes no rows of the catalogue's tables: where the engine can, writers need not wait.
+func (db *DB) Maintain(ctx context.Context, f func(*Tx) error) error {
+	return db.write(ctx, cmp.Or(db.pool.BeginMaintenance, db.pool.Begin), f, true)
+}
+
+// Snapshot runs f, which only reads, on one state of the database. Where the engine can, writers need not wait.
+func (db *DB) Snapshot(ctx context.Context, f func(*Tx) error) error {
+	return db.write(ctx, cmp.Or(db.pool.BeginSnapshot, db.pool.Begin), f, false)
 }
 
 // Try runs f in a transaction that is always rolled back.
 func (db *DB) Try(ctx context.Context, f func(*Tx) error) error {
-	return db.write(ctx, f, false)
+	return db.write(ctx, db.pool.Begin, f, false)
 }
 
-func (db *DB) write(ctx context.Context, f func(*Tx) error, commit bool) error {
+func (db *DB) write(ctx context.Context, begin string, f func(*Tx) error, commit bool) error {
 	conn, err := db.pool.Write.Conn(ctx)
 	if err != nil {
 		return db.explain(err)
@@ -40,7 +51,7 @@ func (db *DB) write(ctx context.Context, f func(*Tx) error, commit bool) error {
 	defer conn.Close()
 	tx := &Tx{db: db, ctx: ctx, conn: conn}
 	defer tx.abandon() // f may panic
-	if err := tx.begin(); err != nil {
+	if err := tx.begin(begin); err != nil {
 		return err
 	}
 	if err := f(tx); err != nil {
@@ -72,9 +83,9 @@ func (tx *Tx) commit() {
 
 // begin waits for its turn as long as the context lives. It is the one statement that may be interrupted: there is
 // nothing yet that could escape the rollback.
-func (tx *Tx) begin() error {
+func (tx *Tx) begin(stmt string) error {
 	if tx.alive() == nil {
-		_, err := tx.conn.ExecContext(tx.ctx, tx.db.pool.Begin)
+		_, err := tx.conn.ExecContext(tx.ctx, stmt)
 		tx.fail(err)
 	}
 	return tx.err

@@ -35,8 +35,13 @@ func (grammar) Bucket(g sqldb.Grain, day string) string {
 	return "CAST(date_trunc('" + string(g) + "', CAST(" + day + " AS TIMESTAMP)) AS DATE)"
 }
 
-// Stamp implements sqldb.Grammar: the table of versions says it all.
-func (grammar) Stamp(int) []string { return nil }
+// Stamp implements sqldb.Grammar: the views follow when their tables are there. The version is in its table alone.
+func (grammar) Stamp(version int) []string {
+	if version == viewsSince {
+		return createViews()
+	}
+	return nil
+}
 
 // UserTables implements sqldb.Grammar: what is in our schemas, and what the original exporter left in the public one.
 // Others may use the database beside us.

@@ -87,10 +87,12 @@ func (Engine) Open(ctx context.Context, uri string, o sqldb.Options) (*sqldb.Poo
 	local := fmt.Sprintf("SET LOCAL search_path = %s; SET LOCAL jit = off; SET LOCAL lock_timeout = %d; "+
 		"SET LOCAL idle_in_transaction_session_timeout = %d; SET LOCAL statement_timeout = ",
 		searchPath, cmp.Or(o.Wait, lockWait).Milliseconds(), idleTime.Milliseconds())
+	write := "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; " + local + ms(writeTime)
 	return &sqldb.Pool{Write: db, Read: db, Where: where, Interruptible: true,
-		Begin: "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; " + local + ms(writeTime) +
-			fmt.Sprintf("; SELECT pg_advisory_xact_lock(%d)", writerLock),
-		BeginRead: "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; " + local + ms(readTime)}, nil
+		Begin:            write + fmt.Sprintf("; SELECT pg_advisory_xact_lock(%d)", writerLock),
+		BeginRead:        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; " + local + ms(readTime),
+		BeginSnapshot:    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + local + ms(writeTime),
+		BeginMaintenance: write}, nil
 }
 
 func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

@@ -93,7 +93,7 @@ func indexes(t testing.TB, db *sqldb.DB) (all []string) {
 	query := `SELECT t.relname, i.relname, string_agg(a.attname, ', ' ORDER BY k.n)
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace,
   unnest(x.indkey) WITH ORDINALITY k(attnum, n) JOIN pg_attribute a ON a.attnum = k.attnum
-WHERE a.attrelid = t.oid AND n.nspname IN ('metrics', 'api') AND NOT x.indisunique AND NOT t.relispartition AND i.relname <> t.relname || '_id'
+WHERE a.attrelid = t.oid AND t.relkind IN ('r', 'p') AND n.nspname IN ('metrics', 'api') AND NOT x.indisunique AND NOT t.relispartition AND i.relname <> t.relname || '_id'
 GROUP BY 1, 2`
 	err := db.Query(t.Context(), db.Statement(query), func(r *sql.Rows) error {
 		var table, name, columns string
