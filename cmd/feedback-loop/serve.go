@@ -24,6 +24,8 @@ take ten seconds to finish; a second signal ends it at once.
   /readyz         whether the database answers
   /metrics        Prometheus metrics of the server
 
+On PostgreSQL it also makes the monthly parts of tables ahead, and refreshes views every hour unless pg_cron does.
+
 There are no accounts yet, so that it serves this machine only: any other address is refused. Imports may run at the
 same time.`
 
@@ -81,6 +83,11 @@ func runServe(cmd *cobra.Command, f serveFlags, to *target) (err error) {
 	if err != nil {
 		return err
 	}
+	stop, err := app.Jobs(cmd.Context(), db, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	fmt.Fprintf(cmd.OutOrStdout(), "feedback-loop is serving http://%s from %s\n", l.Addr(), name(v))
 	return server.Run(cmd.Context(), l)
 }

@@ -150,3 +150,34 @@ func Plan(ctx context.Context, db *sqldb.DB, r Rule) ([]Result, error) {
 	}
 	return all, nil
 }
+
+// Parts takes the parts that lie before a month out of their tables, of every category, and remembers that; with keep
+// they stay as tables of their own. With dry it only says which.
+func Parts(ctx context.Context, db *sqldb.DB, before time.Time, keep, dry bool) ([]sqldb.Part, error) {
+	var gone []sqldb.Part
+	for _, c := range metric.Catalogue() {
+		var parts []sqldb.Part
+		for _, t := range tables(c) {
+			if err := wholeParts(ctx, db, t, before, func(p sqldb.Part) error { parts = append(parts, p); return nil }); err != nil {
+				return gone, err
+			}
+		}
+		if len(parts) == 0 || dry {
+			gone = append(gone, parts...)
+			continue
+		}
+		err := db.Write(ctx, func(tx *sqldb.Tx) error {
+			for _, p := range parts {
+				if err := tx.Grammar().(sqldb.Partitioned).RemovePart(tx, p, keep); err != nil {
+					return err
+				}
+			}
+			return Raise(ctx, tx, Rule{c, before})
+		})
+		if err != nil {
+			return gone, err
+		}
+		gone = append(gone, parts...)
+	}
+	return gone, nil
+}
