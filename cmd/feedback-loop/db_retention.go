@@ -143,7 +143,9 @@ func runRetention(cmd *cobra.Command, to *target, rules []retention.Rule, dry, a
 }
 
 func retain(cmd *cobra.Command, db *sqldb.DB, rules []retention.Rule, dry, quiet bool) ([]retention.Result, error) {
-	do := func(ctx context.Context, r retention.Rule, _ func(int64)) ([]retention.Result, error) { return retention.Plan(ctx, db, r) }
+	do := func(ctx context.Context, r retention.Rule, _ func(int64)) ([]retention.Result, error) {
+		return retention.Plan(ctx, db, r)
+	}
 	if !dry {
 		do = func(ctx context.Context, r retention.Rule, progress func(int64)) ([]retention.Result, error) {
 			return retention.Apply(ctx, db, r, progress)

@@ -58,6 +58,17 @@ func TestDBStatusOfNothing(t *testing.T) {
 	command(t.Context(), "db", "status", "--db", "missing.db").is(t, exitFailed, "there is no database missing.db")
 }
 
+// A dry run into an empty database makes no tables there.
+func TestDryRunOfNothing(t *testing.T) {
+	emptyFolder(t)
+	uri := pgtest.Shared(t).Database(t)
+	file := write(t, "m.json", `{"bugs": [{"pattern": "p", "error": "e"}]}`)
+	command(t.Context(), "import", "--dry-run", "--db", uri, file).is(t, exitDone, "nothing was written", "1         0")
+	command(t.Context(), "db", "status", "--db", uri).is(t, exitDone, "none yet")
+	command(t.Context(), "import", "--db", uri, file).is(t, exitDone)
+	command(t.Context(), "import", "--dry-run", "--db", uri, file).is(t, exitDone, "nothing was written", "0         1")
+}
+
 func TestDBPartitions(t *testing.T) {
 	both(t, func(t *testing.T, uri string, server bool) {
 		list := command(t.Context(), "db", "partitions", "--db", uri, "--json")

@@ -104,14 +104,16 @@ func checkTexts(f importFlags) error {
 	return nil
 }
 
-// importTarget opens the database. A dry run into a database that does not exist yet uses one that is thrown away.
+// importTarget opens the database. A dry run into one that does not exist yet, or is empty, uses one that is thrown away.
 func importTarget(ctx context.Context, to *target, dry bool) (db *sqldb.DB, where string, done func() error, err error) {
 	v, err := to.value()
 	if err != nil {
 		return nil, "", nil, err
 	}
-	if path := sqldb.SQLitePath(v.Text); dry && path != "" {
-		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+	if dry {
+		if empty, err := to.empty(ctx); err != nil {
+			return nil, "", nil, err
+		} else if empty {
 			return scratch(ctx, name(v))
 		}
 	}

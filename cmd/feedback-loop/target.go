@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
 	"github.com/feedback-loop/feedback-loop/internal/config"
+	"github.com/feedback-loop/feedback-loop/internal/fault"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
 )
 
@@ -104,6 +106,18 @@ func (t *target) open(ctx context.Context, create bool) (*sqldb.DB, config.Value
 // connect opens the database and leaves its schema as it is.
 func (t *target) connect(ctx context.Context) (*sqldb.DB, config.Value, error) {
 	return t.with(false, func(uri string, o sqldb.Options) (*sqldb.DB, error) { return app.Connect(ctx, uri, o) })
+}
+
+// empty says that there is no database yet, or none of our tables in it.
+func (t *target) empty(ctx context.Context) (bool, error) {
+	db, v, err := t.connect(ctx)
+	if fault.KindOf(err) == fault.NotFound && sqldb.SQLitePath(v.Text) != "" {
+		return true, nil // an import would make the file
+	} else if err != nil {
+		return false, err
+	}
+	version, err := db.Version(ctx)
+	return version == 0, errors.Join(err, db.Close())
 }
 
 func (t *target) with(create bool, open func(string, sqldb.Options) (*sqldb.DB, error)) (*sqldb.DB, config.Value, error) {
