@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -156,7 +157,7 @@ func TestAnswers(t *testing.T) {
 		{"/healthz", "status", `"ok"`},
 		{"/readyz", "status", `"ready"`},
 		{"/api/v1/status", "events", `6`},
-		{"/api/v1/status", "engine", `"sqlite"`},
+		{"/api/v1/status", "engine", strconv.Quote(b.db.Engine().Name())},
 		{"/api/v1/status", "version", `"0.0.1"`},
 		{"/api/v1/status", "schema_version", fmt.Sprint(metric.SchemaVersion)},
 		{"/api/v1/status", "first", `"2026-05-15T00:00:00Z"`},
