@@ -63,8 +63,8 @@ func hex4(b []byte) int {
 }
 
 // inspectNumbers refuses valid JSON with a number that not every database could keep as it is: one written with an exponent
-// or a fraction that is too large for a double, or one that has more than maxDigits characters when written out. The error
-// completes the sentence "FIELD ...".
+// or a fraction that is too large for a double, or one that has more than maxDigits characters when written out, as
+// PostgreSQL does. The error completes the sentence "FIELD ...".
 func inspectNumbers(raw string) error {
 	for i := 0; i < len(raw); {
 		switch b := raw[i]; {
@@ -112,7 +112,7 @@ func unkeepable(number string) bool {
 		return false
 	}
 	shift, err := strconv.Atoi(number[at+1:])
-	return err != nil || at+max(shift, -shift) > maxDigits
+	return err != nil || at+max(shift, -shift)+len("0.") > maxDigits
 }
 
 // Deep says that JSON text, which need not be valid, is nested deeper than a record may be. A format that looks into a

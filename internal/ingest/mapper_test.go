@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/feedback-loop/feedback-loop/internal/dbtest"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 )
@@ -167,13 +168,44 @@ func TestUnstorable(t *testing.T) {
 	})
 }
 
+// One rule at the door also for numbers where JSON is kept: what is accepted can be stored, exported and imported again.
+func TestNumbersInsideJSON(t *testing.T) {
+	nines := func(n int) string { return strings.Repeat("9", n) }
+	x := func(v, want string) acceptance {
+		return acceptance{"bugs", "{" + aBug + `,"x":` + v + "}", "pattern", want}
+	}
+	no := func(v string) string {
+		return "rejected: x holds the number " + v + ", which not every database can store"
+	}
+	newBase(t).accept([]acceptance{
+		x("1e308", "p"), x("-1.7976931348623157e308", "p"), x("1e-400", "p"), x("-5e-324", "p"), x("0e300", "p"), x("[1e-997]", "p"),
+		x("1e140000", no("1e140000")), x("-1e309", no("-1e309")), x("1E+400", no("1E+400")), x(`[{"y":[0,1e309]}]`, no("1e309")),
+		x("1e-998", no("1e-998")), x("1e-99999999999999999999", no("1e-99999999999999999999")), x("0e1000", no("0e1000")),
+		x("0.5e-"+nines(17), "rejected: x holds the number"),
+		x(nines(1000), "p"), x("-"+nines(999), "p"), x(nines(1001), "rejected: x holds the number 9999"), x("1."+nines(999), "rejected: x holds the number 1.99"),
+		x("1."+nines(700)+"e-300", "rejected: x holds the number 1.99"), x(nines(400)+".5", "rejected: x holds the number 99"),
+		x(`"1e140000"`, "p"), x(`{"1e140000":"\\\"1e140000"}`, "p"), x(`["\\",1e140000]`, no("1e140000")), x(`["\"1e5",1e140000]`, no("1e140000")),
+		{"bugs", "{" + aBug + `,"extra":{"a":1e400}}`, "", "rejected: extra holds the number 1e400"},
+		{"bugs", "{" + aBug + `,"1e400":1}`, "pattern", "p"},
+		{"performance_metrics", "{" + aPerf + `,"details":{"n":1e140000}}`, "", "rejected: details holds the number 1e140000"},
+		{"code_generation", "{" + aGen + `,"metadata":1e400}`, "", "rejected: metadata holds the number 1e400"},
+		{"llm_calls", "{" + aCall + `,"raw":[1e400]}`, "", "rejected: raw holds the number 1e400"},
+		{"code_generation", "{" + aGen + `,"patterns_applied":["1e400"]}`, "patterns_applied", `["1e400"]`},
+	})
+}
+
 func TestDuplicateKeys(t *testing.T) {
+	inner := `{"x":{"a":1,"a":2}}` // deeper inside it is kept
+	if dbtest.On("postgres") {     // whose type for JSON keeps the last of each
+		inner = `{"x":{"a":2}}`
+	}
 	newBase(t).accept([]acceptance{
 		{"bugs", `{"pattern":"p","pattern":"p","error":"e"}`, "", `rejected: the field "pattern" occurs twice`},
 		{"bugs", `{"pattern":"p","error":"e","\u0065rror":"f"}`, "", `rejected: the field "error" occurs twice`},
 		{"bugs", "{" + aBug + `,"unknown":1,"unknown":2}`, "", `rejected: the field "unknown" occurs twice`},
 		{"bugs", `{"pattern":null,"pattern":"p","error":"e"}`, "", `rejected: the field "pattern" occurs twice`},
 		{"bugs", `{"pattern":"p","Pattern":"q","error":"e"}`, "pattern, extra", `p|{"Pattern":"q"}`},
+		{"bugs", "{" + aBug + `,"x":{"a":1,"a":2}}`, "extra", inner},
 		{"bugs", `{"PATTERN":"p","error":"e"}`, "", "rejected: pattern is missing"},
 	})
 }
