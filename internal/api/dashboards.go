@@ -4,7 +4,10 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -86,11 +89,14 @@ type dataInput struct {
 	repository *string
 }
 
-// Resolve tells an empty repository from none.
+// Resolve tells an empty repository from none, and refuses what no database could hold as the name of one.
 func (in *dataInput) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
 	if u.Query().Has("repository") {
 		in.repository = &in.Repository
+	}
+	if !utf8.ValidString(in.Repository) || strings.ContainsRune(in.Repository, 0) {
+		return []error{&huma.ErrorDetail{Location: "query.repository", Message: "expected UTF-8 text without NUL", Value: strconv.QuoteToASCII(in.Repository)}}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package dbtest
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,13 +25,18 @@ func Engines() []sqldb.Engine { return []sqldb.Engine{sqlite.Engine{}, postgres.
 // URI is that of an empty database for this test alone; one that is a file lies in the folder.
 func URI(t testing.TB, folder string) string {
 	t.Helper()
-	switch name := os.Getenv(engineEnv); name {
-	case "", "sqlite":
+	return uri(t, engine(), folder)
+}
+
+func uri(t testing.TB, engine, folder string) string {
+	t.Helper()
+	switch engine {
+	case "sqlite":
 		return filepath.Join(folder, "test.db")
 	case "postgres":
 		return pgtest.Shared(t).Database(t)
 	default:
-		t.Fatalf("%s=%s: there is no such engine for tests", engineEnv, name)
+		t.Fatalf("%s=%s: there is no such engine for tests", engineEnv, engine)
 		return ""
 	}
 }
@@ -38,7 +44,19 @@ func URI(t testing.TB, folder string) string {
 // Open opens and migrates an empty database that is closed at the end of the test.
 func Open(t testing.TB, folder string) *sqldb.DB {
 	t.Helper()
-	db, err := sqldb.Open(t.Context(), Engines(), URI(t, folder), sqldb.Options{Create: true, Version: metric.SchemaVersion})
+	return OpenOn(t, engine(), folder)
+}
+
+// OpenOn is Open on a certain engine, "sqlite" or "postgres", for tests of what differs between them.
+func OpenOn(t testing.TB, engine, folder string) *sqldb.DB {
+	t.Helper()
+	return Migrated(t, uri(t, engine, folder))
+}
+
+// Migrated opens a database as its own process would, brings it to the newest schema, and closes it at the end of the test.
+func Migrated(t testing.TB, uri string) *sqldb.DB {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), Engines(), uri, sqldb.Options{Create: true, Version: metric.SchemaVersion})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +72,6 @@ func Open(t testing.TB, folder string) *sqldb.DB {
 }
 
 // On says whether the run is about this engine, for what is not the same on all.
-func On(engine string) bool {
-	name := os.Getenv(engineEnv)
-	return name == engine || name == "" && engine == "sqlite"
-}
+func On(name string) bool { return engine() == name }
+
+func engine() string { return cmp.Or(os.Getenv(engineEnv), "sqlite") }

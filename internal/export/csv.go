@@ -82,10 +82,16 @@ func (c *cell) csv(b []byte) []byte {
 	if b, ok := c.plain(b); ok {
 		return b
 	}
-	if c.col.Type == metric.Time {
+	text := c.text.String
+	switch c.col.Type {
+	case metric.Time:
 		return c.time.Time.AppendFormat(b, timeLayout)
+	case metric.JSON, metric.List:
+		if v, err := c.compact(); err == nil { // else as it stands: CSV holds any text
+			text = string(v)
+		}
 	}
-	return quote(b, Escape(c.text.String))
+	return quote(b, Escape(text))
 }
 
 // quote appends a text, in quotes if it is empty or holds what a reader could take for the end of the cell.

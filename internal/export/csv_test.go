@@ -1,8 +1,6 @@
 package export
 
 import (
-	"context"
-	"database/sql"
 	"encoding/csv"
 	"fmt"
 	"slices"
@@ -25,28 +23,16 @@ func parse(t *testing.T, text string) (head []string, body [][]string) {
 	return all[0], all[1:]
 }
 
-// stored reads a category as the driver gives it.
+// stored reads a category as values of the catalogue's types.
 func stored(t *testing.T, db *sqldb.DB, c *metric.Category) (all []map[string]any) {
 	t.Helper()
 	names := c.Layout().Names()
-	err := db.Query(context.Background(), db.Statement("SELECT "+strings.Join(names, ", ")+" FROM "+c.Table+" ORDER BY id"), func(r *sql.Rows) error {
-		vals, dest := make([]any, len(names)), make([]any, len(names))
-		for i := range vals {
-			dest[i] = &vals[i]
-		}
+	for _, values := range read(t, db, c.Layout(), "id") {
 		row := map[string]any{}
-		err := r.Scan(dest...)
-		for i, n := range names {
-			row[n] = vals[i]
-			if v, ok := vals[i].(int64); ok && c.Layout().Columns[i].Type == metric.Bool {
-				row[n] = v != 0
-			}
+		for i, name := range names {
+			row[name] = values[i]
 		}
 		all = append(all, row)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	return all
 }

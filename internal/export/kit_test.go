@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/feedback-loop/feedback-loop/internal/dbtest"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
@@ -77,27 +80,38 @@ func written(t testing.TB, db *sqldb.DB, format string, o Options) string {
 	return b.String()
 }
 
-// rows reads a table as text, every column but id.
-func rows(t testing.TB, db *sqldb.DB, table *metric.Table, order string) (all [][]string) {
+// read gives the rows of a table, every column but id; JSON is compact, as the export writes it.
+func read(t testing.TB, db *sqldb.DB, table *metric.Table, order string) (all []metric.Row) {
 	t.Helper()
+	types := table.Types()
 	st := db.Statement("SELECT " + strings.Join(table.Names(), ", ") + " FROM " + table.Name + " ORDER BY " + order)
 	err := db.Query(context.Background(), st, func(r *sql.Rows) error {
-		vals, dest := make([]any, len(table.Columns)), make([]any, len(table.Columns))
-		for i := range vals {
-			dest[i] = &vals[i]
-		}
-		if err := r.Scan(dest...); err != nil {
-			return err
-		}
-		row := make([]string, len(vals))
-		for i, v := range vals {
-			row[i] = fmt.Sprintf("%T %v", v, v)
+		row, err := sqldb.ScanRow(r, types)
+		for i, v := range row {
+			if text, ok := v.(string); ok && (types[i] == metric.JSON || types[i] == metric.List) {
+				v := jsontext.Value(text)
+				err = errors.Join(err, v.Compact())
+				row[i] = string(v)
+			}
 		}
 		all = append(all, row)
-		return nil
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	return all
+}
+
+// rows reads a table as text that tells the types apart, every column but id.
+func rows(t testing.TB, db *sqldb.DB, table *metric.Table, order string) (all [][]string) {
+	t.Helper()
+	for _, values := range read(t, db, table, order) {
+		row := make([]string, len(values))
+		for i, v := range values {
+			row[i] = fmt.Sprintf("%T %v", v, v)
+		}
+		all = append(all, row)
 	}
 	return all
 }

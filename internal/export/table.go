@@ -106,7 +106,14 @@ func appendFloat(b []byte, f float64) []byte {
 	return strconv.AppendFloat(b, f, 'f', -1, 64)
 }
 
-// json appends the value as JSON. What the database holds as JSON goes out as it is there.
+// compact gives what the database holds as JSON without blanks between its parts, which some databases put there.
+func (c *cell) compact() (jsontext.Value, error) {
+	v := jsontext.Value(c.text.String)
+	err := v.Compact(jsontext.AllowInvalidUTF8(false))
+	return v, err
+}
+
+// json appends the value as JSON. What the database holds as JSON goes out as it is there, save for blanks.
 func (c *cell) json(b []byte) ([]byte, error) {
 	if b, ok := c.plain(b); ok {
 		if math.IsInf(c.number.Float64, 0) || math.IsNaN(c.number.Float64) {
@@ -118,8 +125,8 @@ func (c *cell) json(b []byte) ([]byte, error) {
 	case metric.Time:
 		return c.time.Time.AppendFormat(b, `"`+timeLayout+`"`), nil
 	case metric.JSON, metric.List:
-		v := jsontext.Value(c.text.String)
-		if err := v.Compact(jsontext.AllowInvalidUTF8(false)); err != nil {
+		v, err := c.compact()
+		if err != nil {
 			return b, fmt.Errorf("is no JSON: %w", err)
 		}
 		return append(b, v...), nil

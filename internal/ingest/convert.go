@@ -28,7 +28,7 @@ func (m *mapper) convert(c *metric.Column, v gjson.Result) (any, error) {
 		}
 		return v.Bool(), nil
 	case metric.JSON:
-		return compact(v.Raw)
+		return jsonText(v.Raw)
 	case metric.List:
 		return list(v)
 	}
@@ -95,6 +95,9 @@ func number(c *metric.Column, v gjson.Result) (any, error) {
 	if err != nil || math.Abs(f) > maxNumber {
 		return nil, fmt.Errorf("is %s, which is out of range", clip(v.Raw, 40))
 	}
+	if f == 0 {
+		f = 0 // without the sign of -0, which not every database keeps
+	}
 	return f, within(c, f, v.Raw)
 }
 
@@ -152,7 +155,11 @@ func marshalPlain(v any) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
-func compact(raw string) (string, error) {
+// jsonText is a value as a JSON column keeps it: without blanks between its parts.
+func jsonText(raw string) (string, error) {
+	if err := inspectNumbers(raw); err != nil {
+		return "", err
+	}
 	if !strings.ContainsAny(raw, " \t\r\n") {
 		return raw, nil
 	}

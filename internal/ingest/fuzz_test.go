@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
+	"github.com/feedback-loop/feedback-loop/internal/fault"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 )
@@ -32,6 +34,9 @@ func twice(t *testing.T, b *base, format string, data []byte, source string) {
 		rep, err := im.Stream(t.Context(), source, bytes.NewReader(data), ingest.Options{Source: source})
 		if rep.Read != rep.Inserted+rep.Duplicate+rep.Rejected {
 			t.Fatalf("read %d, inserted %d, duplicate %d, rejected %d", rep.Read, rep.Inserted, rep.Duplicate, rep.Rejected)
+		}
+		if err != nil && fault.KindOf(err) != fault.Invalid || err != nil && strings.Contains(err.Error(), "cannot store") {
+			t.Fatalf("the database refused what came through the door: %v", err)
 		}
 		after := b.written()
 		if after.rows-before.rows != rep.Inserted || after.rows != after.daily || after.sum != after.occurrences {
@@ -71,7 +76,8 @@ func FuzzMetricsJSON(f *testing.F) {
 		`{"performance_metrics":[{` + aPerf + `,"details":{"avg_time_ms":0,"memory_usage":1e3}},{"operation":"o","duration_ms":2}]}`,
 		`{"code_generation":[{` + aGen + `,"patterns_applied":["a","a","b"],"metadata":{"x":[1,{}]}}]}`, `{"bugs":[{"pattern":"p","error":"\ud800"}]}`,
 		`{"deployment_issues":[{` + aDeploy + `,"resolution_time_minutes":90}]}{"llm_calls":[{` + aCall + `,"raw":{"event":"llm_call"}}]}`,
-		`{"test_failures":[{` + aFail + `},{` + aFail + `}],"x":[1],"y":2}`, "{\"bugs\":[{\"pattern\":\"\xff\"}]}", `{"bugs":[{"pattern":"p","error":"e"}]}`} {
+		`{"test_failures":[{` + aFail + `},{` + aFail + `}],"x":[1],"y":2}`, "{\"bugs\":[{\"pattern\":\"\xff\"}]}",
+		`{"bugs":[` + bug(`,"x":[1e140000,-1e-140000,1e308,1e-400]`) + `,` + bug(`,"x":{"a":1e308,"a":-0.0,"b":0e999}`) + `]}`, `{"llm_calls":[{` + aCall + `,"raw":1E400}]}`, `{"bugs":[{"pattern":"p","error":"e"}]}`} {
 		f.Add([]byte(s))
 	}
 	b := newBase(f)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -134,46 +133,10 @@ func want(t testing.TB, rep *ingest.Report, inserted, duplicate, rejected int64)
 	}
 }
 
-// rows gives the rows of a statement, each with its values joined by |; null is "null".
+// rows gives the rows of a statement, each with its values joined by |; see dbtest.Rows.
 func (b *base) rows(query string, args ...any) []string {
 	b.t.Helper()
-	var all []string
-	err := b.db.Query(context.Background(), b.db.Statement(query, args...), func(r *sql.Rows) error {
-		cols, err := r.Columns()
-		if err != nil {
-			return err
-		}
-		vals, dest := make([]any, len(cols)), make([]any, len(cols))
-		for i := range vals {
-			dest[i] = &vals[i]
-		}
-		if err := r.Scan(dest...); err != nil {
-			return err
-		}
-		var parts []string
-		for _, v := range vals {
-			parts = append(parts, show(v))
-		}
-		all = append(all, strings.Join(parts, "|"))
-		return nil
-	})
-	if err != nil {
-		b.t.Fatalf("%s: %v", query, err)
-	}
-	return all
-}
-
-func show(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "null"
-	case time.Time:
-		return v.UTC().Format(sqldb.TimeLayout)
-	case []byte:
-		return string(v)
-	default:
-		return fmt.Sprint(v)
-	}
+	return dbtest.Rows(b.t, b.db, query, args...)
 }
 
 // text gives the only row of a statement.

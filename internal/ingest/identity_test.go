@@ -161,7 +161,7 @@ func TestSourceID(t *testing.T) {
 // Identical records of one file are as many events; the file imported again is no news.
 func TestIdenticalRecords(t *testing.T) {
 	for _, c := range []struct{ category, record, count string }{
-		{"bugs", bug(""), "SUM(count)"}, {"code_reviews", "{" + aReview + "}", "COUNT(*)"}, {"test_failures", "{" + aFail + `,"count":3}`, "SUM(count)/3"},
+		{"bugs", bug(""), "SUM(count)"}, {"code_reviews", "{" + aReview + "}", "COUNT(*)"}, {"test_failures", "{" + aFail + `,"count":3}`, "CAST(SUM(count)/3 AS BIGINT)"},
 		{"bugs", `{"pattern":"p","error":"undated"}`, "SUM(count)"},
 	} {
 		for _, n := range []int{2, scaled(5000)} {

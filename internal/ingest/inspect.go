@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -59,6 +60,59 @@ func hex4(b []byte) int {
 		return -1
 	}
 	return int(n)
+}
+
+// inspectNumbers refuses valid JSON with a number that not every database could keep as it is: one written with an exponent
+// or a fraction that is too large for a double, or one that has more than maxDigits characters when written out, as
+// PostgreSQL does. The error completes the sentence "FIELD ...".
+func inspectNumbers(raw string) error {
+	for i := 0; i < len(raw); {
+		switch b := raw[i]; {
+		case b == '"':
+			i = textEnd(raw, i)
+		case b == '-' || b >= '0' && b <= '9':
+			end := i + 1
+			for end < len(raw) && strings.IndexByte("0123456789.eE+-", raw[end]) >= 0 {
+				end++
+			}
+			if unkeepable(raw[i:end]) {
+				return fmt.Errorf("holds the number %s, which not every database can store", clip(raw[i:end], 40))
+			}
+			i = end
+		default:
+			i++
+		}
+	}
+	return nil
+}
+
+// textEnd is the position behind the text of valid JSON that begins at i.
+func textEnd(raw string, i int) int {
+	for i++; i < len(raw) && raw[i] != '"'; i++ {
+		if raw[i] == '\\' {
+			i++
+		}
+	}
+	return i + 1
+}
+
+// unkeepable judges the text of one number.
+func unkeepable(number string) bool {
+	if len(number) > maxDigits {
+		return true
+	}
+	if !strings.ContainsAny(number, ".eE") {
+		return false // whole numbers keep all their digits
+	}
+	if _, err := strconv.ParseFloat(number, 64); err != nil {
+		return true
+	}
+	at := strings.IndexAny(number, "eE")
+	if at < 0 {
+		return false
+	}
+	shift, err := strconv.Atoi(number[at+1:])
+	return err != nil || at+max(shift, -shift)+len("0.") > maxDigits
 }
 
 // Deep says that JSON text, which need not be valid, is nested deeper than a record may be. A format that looks into a

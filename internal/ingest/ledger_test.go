@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
+	"github.com/feedback-loop/feedback-loop/internal/dbtest"
 	"github.com/feedback-loop/feedback-loop/internal/fault"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
@@ -177,13 +178,13 @@ func TestUnreadable(t *testing.T) {
 
 // Another process writes: the import waits, then says so; afterwards it goes through.
 func TestLockedDatabase(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "locked.db")
-	holder, err := app.Open(t.Context(), path, true)
+	uri := dbtest.URI(t, t.TempDir())
+	holder, err := app.Open(t.Context(), uri, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer holder.Close()
-	db, err := sqldb.Open(t.Context(), app.Engines(), path, sqldb.Options{Version: metric.SchemaVersion, Wait: 200 * time.Millisecond})
+	db, err := sqldb.Open(t.Context(), app.Engines(), uri, sqldb.Options{Version: metric.SchemaVersion, Wait: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,13 +205,13 @@ func TestLockedDatabase(t *testing.T) {
 
 // The lock is taken away in the middle: what was written stays and is said.
 func TestLockedInTheMiddle(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "locked.db")
-	holder, err := app.Open(t.Context(), path, true)
+	uri := dbtest.URI(t, t.TempDir())
+	holder, err := app.Open(t.Context(), uri, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer holder.Close()
-	db, err := sqldb.Open(t.Context(), app.Engines(), path, sqldb.Options{Version: metric.SchemaVersion, Wait: 100 * time.Millisecond})
+	db, err := sqldb.Open(t.Context(), app.Engines(), uri, sqldb.Options{Version: metric.SchemaVersion, Wait: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ const (
 	maxText   = 1 << 20
 	maxDepth  = 64
 	maxFields = 1000
+	maxDigits = 1000 // of a number inside JSON, written without exponent
 	maxNumber = 1e18 // sums of billions of them are numbers still
 	// exportRoom is what an export may add to a record (its identity, columns that were taken out of others), so that
 	// what was imported once can be imported again.
@@ -296,9 +297,12 @@ func (d *draft) keep(key string, v gjson.Result) error {
 	if d.extra == nil {
 		d.extra = map[string]string{}
 	}
-	text, err := compact(v.Raw)
+	text, err := jsonText(v.Raw)
+	if err != nil {
+		return fmt.Errorf("%s %w", clip(key, 60), err)
+	}
 	d.extra[key] = text
-	return err
+	return nil
 }
 
 // keepExtra writes the fields without column as one JSON object, sorted, so that order makes no difference.

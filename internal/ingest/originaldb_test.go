@@ -106,7 +106,7 @@ func TestOriginalDatabase(t *testing.T) {
 		`INSERT INTO metrics_test_failures VALUES (1,'t','r',NULL,NULL,'2026-01-09 12:00:00.000001'), (2,'t','r',NULL,NULL,'2026-01-09 12:00:00.000001'),
 			(3,'t','r',NULL,NULL,'2026-01-09 13:00:00')`,
 		`INSERT INTO metrics_code_reviews VALUES (1,'i','p','high','f.py',3,'s','2026-01-09 12:00:00'), (2,'i','p','urgent',NULL,NULL,NULL,'2026-01-09 12:00:00')`,
-		`INSERT INTO metrics_performance VALUES (1,'m','{"function": "f", "avg_time_ms": 1.50, "n": 12345678901234567890}','2026-01-09 12:00:00','f',1.5,NULL,5368709120),
+		`INSERT INTO metrics_performance VALUES (1,'m','{"avg_time_ms": 1.50, "function": "f", "n": 12345678901234567890}','2026-01-09 12:00:00','f',1.5,NULL,5368709120),
 			(2,'m','null','2026-01-09 12:00:01',NULL,NULL,NULL,NULL)`,
 		`INSERT INTO metrics_deployment VALUES (1,'i',NULL,'production',NULL,30,'2026-01-09 12:00:00')`,
 		`INSERT INTO metrics_code_generation VALUES (1,'x','["p", "q"]',0.92,1,150,NULL,'{}','2026-01-09 12:00:00',2), (2,'y','null',0,0,NULL,'bad',NULL,'2026-01-09 12:00:01',0)`,
@@ -126,7 +126,7 @@ func TestOriginalDatabase(t *testing.T) {
 		"SELECT pattern, count, timestamp, timestamp_missing FROM metrics_bugs ORDER BY id": "p|2|2026-01-09 12:43:10.577896|0\n" +
 			"p|3|2026-01-10 08:00:00.000000|0\nq|1|2026-07-01 12:00:00.123456|1",
 		"SELECT count, timestamp FROM metrics_test_failures ORDER BY id":                   "1|2026-01-09 12:00:00.000001\n1|2026-01-09 13:00:00.000000",
-		"SELECT details, execution_time_ms, file_size_bytes FROM metrics_performance":      `{"function":"f","avg_time_ms":1.50,"n":12345678901234567890}|1.5|5368709120` + "\nnull|null|null",
+		"SELECT details, execution_time_ms, file_size_bytes FROM metrics_performance":      `{"avg_time_ms":1.50,"function":"f","n":12345678901234567890}|1.5|5368709120` + "\nnull|null|null",
 		"SELECT prompt, success, patterns_applied, extra FROM metrics_code_generation":     `x|1|["p","q"]|null` + "\ny|0|null|null",
 		"SELECT pattern_name, application_count, success_count FROM pattern_effectiveness": "p|1|1\nq|1|1",
 	} {

@@ -69,8 +69,7 @@ func TestCumulativeCounter(t *testing.T) {
 				if rep.Inserted != s.inserted {
 					t.Errorf("step %d inserted %d, want %d", i, rep.Inserted, s.inserted)
 				}
-				got := strings.Join(b.rows("SELECT count || '@' || CAST(substr(timestamp, 9, 2) AS INTEGER) FROM metrics_bugs ORDER BY id"), " ")
-				if got != s.rows {
+				if got := b.readings(); got != s.rows {
 					t.Errorf("after step %d: %s, want %s", i, got, s.rows)
 				}
 				if w := b.written(); w.sum != w.occurrences || w.rows != w.daily {
@@ -79,6 +78,17 @@ func TestCumulativeCounter(t *testing.T) {
 			}
 		})
 	}
+}
+
+// readings are the counts of all bugs, each with its day of the month.
+func (b *base) readings() string {
+	b.t.Helper()
+	var all []string
+	for _, row := range b.rows("SELECT timestamp, count FROM metrics_bugs ORDER BY id") {
+		at, count, _ := strings.Cut(row, "|")
+		all = append(all, count+"@"+strings.TrimLeft(at[len("2006-01-"):len("2006-01-02")], "0"))
+	}
+	return strings.Join(all, " ")
 }
 
 // The series is (pattern, error, file_path) and (test_name, failure_reason): other fields may change with the count.

@@ -42,6 +42,10 @@ category below is a key of it and holds a list of records. A missing or null cat
 one. Keys that no column takes are kept in ` + "`extra`" + `. A record without a required field is rejected, unless the
 column has a default. Dotted fields lie in an object inside the record; of several fields the first that is there is taken.
 
+JSON columns are text in SQLite, as it was written but for blanks. In PostgreSQL they are ` + "`jsonb`" + `, which orders the members of an
+object, keeps the last of several with one name, and writes numbers without exponent. A record is rejected if a number in
+such a column is too large for a double or, written without exponent, longer than 1000 characters.
+
 Every event table has a numbered ` + "`id`" + `, its own columns as listed, then the [common columns](#common-columns).
 
 | Category | JSON key | Table | Purpose |

@@ -13,11 +13,11 @@ func TestDoctorFinds(t *testing.T) {
 	for name, c := range map[string]struct{ stmt, table string }{
 		"a row deleted":           {"DELETE FROM metrics_bugs WHERE id = 5", "metrics_daily"},
 		"a count raised":          {"UPDATE metrics_bugs SET count = count + 1 WHERE id = 5", "metrics_daily"},
-		"a row moved by a day":    {"UPDATE metrics_llm_calls SET timestamp = '2025-01-01 00:00:00.000000' WHERE id = 3", "metrics_daily"},
+		"a row moved by a day":    {"UPDATE metrics_llm_calls SET timestamp = '2026-01-10 12:00:00.000000' WHERE id = 3", "metrics_daily"},
 		"a measure changed":       {"UPDATE metrics_performance SET execution_time_ms = execution_time_ms + 0.5 WHERE id = (SELECT MIN(id) FROM metrics_performance WHERE execution_time_ms IS NOT NULL)", "metrics_daily"},
 		"a measure lost":          {"UPDATE metrics_performance SET execution_time_ms = NULL WHERE id = (SELECT MIN(id) FROM metrics_performance WHERE execution_time_ms IS NOT NULL)", "metrics_daily"},
 		"a dimension changed":     {"UPDATE metrics_code_reviews SET severity = CASE severity WHEN 'low' THEN 'high' ELSE 'low' END WHERE id = 2", "metrics_daily"},
-		"an outcome turned":       {"UPDATE metrics_code_generation SET success = 1 - success WHERE id = 2", "metrics_daily"},
+		"an outcome turned":       {"UPDATE metrics_code_generation SET success = NOT success WHERE id = 2", "metrics_daily"},
 		"a daily row deleted":     {"DELETE FROM metrics_daily WHERE (metric_type, day, pattern) = (SELECT metric_type, day, pattern FROM metrics_daily WHERE metric_type = 'bugs' LIMIT 1)", "metrics_daily"},
 		"a daily row changed":     {"UPDATE metrics_daily SET row_count = row_count + 1 WHERE metric_type = 'llm_calls'", "metrics_daily"},
 		"a summary changed":       {"UPDATE metrics_summary SET total_count = total_count + 1 WHERE id = 7", "metrics_summary"},

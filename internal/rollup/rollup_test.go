@@ -1,8 +1,6 @@
 package rollup_test
 
 import (
-	"context"
-	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -57,36 +55,10 @@ func (b *base) exec(query string) {
 	}
 }
 
-// rows gives the rows of a statement, values joined by |.
+// rows gives the rows of a statement, one a line; see dbtest.Rows.
 func (b *base) rows(query string) string {
 	b.t.Helper()
-	var all []string
-	err := b.db.Query(context.Background(), b.db.Statement(query), func(r *sql.Rows) error {
-		cols, err := r.Columns()
-		if err != nil {
-			return err
-		}
-		vals, dest := make([]sql.NullString, len(cols)), make([]any, len(cols))
-		for i := range vals {
-			dest[i] = &vals[i]
-		}
-		if err := r.Scan(dest...); err != nil {
-			return err
-		}
-		var parts []string
-		for _, v := range vals {
-			if !v.Valid {
-				v.String = "null"
-			}
-			parts = append(parts, v.String)
-		}
-		all = append(all, strings.Join(parts, "|"))
-		return nil
-	})
-	if err != nil {
-		b.t.Fatalf("%s: %v", query, err)
-	}
-	return strings.Join(all, "\n")
+	return strings.Join(dbtest.Rows(b.t, b.db, query), "\n")
 }
 
 func (b *base) equal(query, want string) {
@@ -118,43 +90,61 @@ func made(t *testing.T, events int, seed uint64) string {
 	return s.String()
 }
 
+// day is the day in UTC of an instant, as the engine writes it.
+func (b *base) day(instant string) string { return b.db.Engine().Day(instant) }
+
+// elements are the texts of a list, as the engine takes JSON apart.
+func elements(list string) string {
+	if dbtest.On("postgres") {
+		return "jsonb_array_elements_text(" + list + ") AS p(value)"
+	}
+	return "json_each(" + list + ") p"
+}
+
+// rounded is a sum of fractions without the last digits, in which the order of adding shows.
+func rounded(sum string) string {
+	return "CAST(ROUND(CAST(" + sum + " AS NUMERIC), 3) AS FLOAT)"
+}
+
 // independent gives, for each metric type, what metrics_daily has to hold, written by hand: the dimensions, a count and
 // the sums of the measures, from the event tables.
-func independent() map[string][2]string {
-	day := "SELECT substr(timestamp, 1, 10) AS d, repository AS r, "
+func (b *base) independent() map[string][2]string {
+	day := "SELECT " + b.day("timestamp") + " AS d, repository AS r, "
+	sum := func(column string) string { return "COALESCE(CAST(SUM(" + column + ") AS FLOAT), 0.0)" }
+	const outcome = "CASE WHEN success THEN 'success' ELSE 'failure' END"
 	return map[string][2]string{
 		"bugs": {day + "pattern, COUNT(*), SUM(count) FROM metrics_bugs GROUP BY d, r, 3 ORDER BY 1, 2, 3",
-			"SELECT substr(day, 1), repository, pattern, row_count, occurrences FROM metrics_daily WHERE metric_type = 'bugs' ORDER BY 1, 2, 3"},
+			"SELECT day, repository, pattern, row_count, occurrences FROM metrics_daily WHERE metric_type = 'bugs' ORDER BY 1, 2, 3"},
 		"test_failures": {day + "COALESCE(pattern_violated, ''), COUNT(*), SUM(count) FROM metrics_test_failures GROUP BY d, r, 3 ORDER BY 1, 2, 3",
-			"SELECT substr(day, 1), repository, pattern, row_count, occurrences FROM metrics_daily WHERE metric_type = 'test_failures' ORDER BY 1, 2, 3"},
+			"SELECT day, repository, pattern, row_count, occurrences FROM metrics_daily WHERE metric_type = 'test_failures' ORDER BY 1, 2, 3"},
 		"code_reviews": {day + "pattern, severity, COUNT(*), SUM(count) FROM metrics_code_reviews GROUP BY d, r, 3, 4 ORDER BY 1, 2, 3, 4",
-			"SELECT substr(day, 1), repository, pattern, severity, row_count, occurrences FROM metrics_daily WHERE metric_type = 'code_reviews' ORDER BY 1, 2, 3, 4"},
-		"performance_metrics": {day + `metric_type, COUNT(*), ROUND(TOTAL(execution_time_ms), 3), COUNT(execution_time_ms), TOTAL(memory_usage_bytes), COUNT(memory_usage_bytes),
-			TOTAL(file_size_bytes), COUNT(file_size_bytes) FROM metrics_performance GROUP BY d, r, 3 ORDER BY 1, 2, 3`,
-			`SELECT substr(day, 1), repository, kind, row_count, ROUND(execution_time_ms_sum, 3), execution_time_ms_count, memory_usage_bytes_sum, memory_usage_bytes_count,
+			"SELECT day, repository, pattern, severity, row_count, occurrences FROM metrics_daily WHERE metric_type = 'code_reviews' ORDER BY 1, 2, 3, 4"},
+		"performance_metrics": {day + "metric_type, COUNT(*), " + rounded(sum("execution_time_ms")) + ", COUNT(execution_time_ms), " + sum("memory_usage_bytes") +
+			", COUNT(memory_usage_bytes), " + sum("file_size_bytes") + ", COUNT(file_size_bytes) FROM metrics_performance GROUP BY d, r, 3 ORDER BY 1, 2, 3",
+			"SELECT day, repository, kind, row_count, " + rounded("execution_time_ms_sum") + `, execution_time_ms_count, memory_usage_bytes_sum, memory_usage_bytes_count,
 			file_size_bytes_sum, file_size_bytes_count FROM metrics_daily WHERE metric_type = 'performance_metrics' ORDER BY 1, 2, 3`},
-		"deployment_issues": {day + `COALESCE(pattern, ''), issue_type, environment, COUNT(*), SUM(count), TOTAL(resolution_time_minutes), COUNT(resolution_time_minutes)
-			FROM metrics_deployment GROUP BY d, r, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5`,
-			`SELECT substr(day, 1), repository, pattern, kind, environment, row_count, occurrences, resolution_time_minutes_sum, resolution_time_minutes_count
+		"deployment_issues": {day + "COALESCE(pattern, ''), issue_type, environment, COUNT(*), SUM(count), " + sum("resolution_time_minutes") +
+			", COUNT(resolution_time_minutes) FROM metrics_deployment GROUP BY d, r, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
+			`SELECT day, repository, pattern, kind, environment, row_count, occurrences, resolution_time_minutes_sum, resolution_time_minutes_count
 			FROM metrics_daily WHERE metric_type = 'deployment_issues' ORDER BY 1, 2, 3, 4, 5`},
-		"code_generation": {day + `CASE success WHEN 1 THEN 'success' ELSE 'failure' END, COUNT(*), ROUND(SUM(confidence), 6), TOTAL(code_length), COUNT(code_length),
-			TOTAL(patterns_count) FROM metrics_code_generation GROUP BY d, r, 3 ORDER BY 1, 2, 3`,
-			`SELECT substr(day, 1), repository, outcome, row_count, ROUND(confidence_sum, 6), code_length_sum, code_length_count, patterns_count_sum
+		"code_generation": {day + outcome + ", COUNT(*), " + rounded("SUM(confidence)") + ", " + sum("code_length") + ", COUNT(code_length), " +
+			sum("patterns_count") + " FROM metrics_code_generation GROUP BY d, r, 3 ORDER BY 1, 2, 3",
+			"SELECT day, repository, outcome, row_count, " + rounded("confidence_sum") + `, code_length_sum, code_length_count, patterns_count_sum
 			FROM metrics_daily WHERE metric_type = 'code_generation' ORDER BY 1, 2, 3`},
-		"code_generation_patterns": {`SELECT substr(g.timestamp, 1, 10) AS d, g.repository AS r, p.value, CASE g.success WHEN 1 THEN 'success' ELSE 'failure' END, COUNT(*)
-			FROM metrics_code_generation g JOIN json_each(g.patterns_applied) p GROUP BY d, r, 3, 4 ORDER BY 1, 2, 3, 4`,
-			`SELECT substr(day, 1), repository, pattern, outcome, row_count FROM metrics_daily WHERE metric_type = 'code_generation_patterns' ORDER BY 1, 2, 3, 4`},
-		"llm_calls": {day + `CASE success WHEN 1 THEN 'success' ELSE 'failure' END, provider, model, COUNT(*), SUM(attempts), ROUND(SUM(duration), 6)
-			FROM metrics_llm_calls GROUP BY d, r, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5`,
-			`SELECT substr(day, 1), repository, outcome, provider, model, row_count, attempts_sum, ROUND(duration_sum, 6)
-			FROM metrics_daily WHERE metric_type = 'llm_calls' ORDER BY 1, 2, 3, 4, 5`},
+		"code_generation_patterns": {"SELECT " + b.day("g.timestamp") + " AS d, g.repository AS r, p.value, " + outcome +
+			", COUNT(*) FROM metrics_code_generation g CROSS JOIN " + elements("g.patterns_applied") + " GROUP BY d, r, 3, 4 ORDER BY 1, 2, 3, 4",
+			"SELECT day, repository, pattern, outcome, row_count FROM metrics_daily WHERE metric_type = 'code_generation_patterns' ORDER BY 1, 2, 3, 4"},
+		"llm_calls": {day + outcome + ", provider, model, COUNT(*), " + sum("attempts") + ", " + rounded("SUM(duration)") +
+			" FROM metrics_llm_calls GROUP BY d, r, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
+			"SELECT day, repository, outcome, provider, model, row_count, attempts_sum, " + rounded("duration_sum") +
+				" FROM metrics_daily WHERE metric_type = 'llm_calls' ORDER BY 1, 2, 3, 4, 5"},
 	}
 }
 
 func (b *base) agrees() {
 	b.t.Helper()
-	for name, q := range independent() {
-		raw, daily := strings.ReplaceAll(b.rows(q[0]), ".0|", "|"), strings.ReplaceAll(b.rows(q[1]), ".0|", "|")
+	for name, q := range b.independent() {
+		raw, daily := b.rows(q[0]), b.rows(q[1])
 		if raw == "" || raw != daily {
 			b.t.Errorf("%s: the event tables give\n%.1500s\nmetrics_daily has\n%.1500s", name, raw, daily)
 		}
@@ -184,8 +174,11 @@ func file(category string, records ...string) string {
 	return `{"` + category + `":[` + strings.Join(records, ",") + `]}`
 }
 
-const summary = `SELECT substr(summary_date, 1, 10), total_count, top_pattern, top_pattern_count, trend_direction, ROUND(week_over_week_change, 4)
-FROM metrics_summary WHERE metric_type = 'bugs' AND period = `
+// summaries asks for those of bugs.
+func (b *base) summaries(period string) string {
+	return "SELECT " + b.day("summary_date") + `, total_count, top_pattern, top_pattern_count, trend_direction, ` + rounded("week_over_week_change") + `
+		FROM metrics_summary WHERE metric_type = 'bugs' AND period = '` + period + "' ORDER BY 1"
+}
 
 // A hand-made fortnight around the turn of the year; ISO weeks begin on Mondays: 2025-12-22, 2025-12-29, 2026-01-05.
 func TestSummary(t *testing.T) {
@@ -194,13 +187,13 @@ func TestSummary(t *testing.T) {
 		bugs("2025-12-29", "q", 2), bugs("2025-12-31", "p", 1), bugs("2026-01-01", "p", 1), bugs("2026-01-04", "r", 6), // week 1 of 2026
 		bugs("2026-01-05", "r", 10), // week 2
 		bugs("2026-01-26", "p", 3))) // week 5, after two weeks of silence
-	b.equal(summary+"'week' ORDER BY 1", strings.Join([]string{
+	b.equal(b.summaries("week"), strings.Join([]string{
 		"2025-12-22|8|p|4|null|null", // p and q are equal: the first in the alphabet
 		"2025-12-29|10|r|6|increasing|25",
 		"2026-01-05|10|r|10|stable|0",
 		"2026-01-26|3|p|3|null|null", // the week before had none
 	}, "\n"))
-	b.equal(summary+"'day' ORDER BY 1", strings.Join([]string{
+	b.equal(b.summaries("day"), strings.Join([]string{
 		"2025-12-22|4|p|4|null|null",
 		"2025-12-28|4|q|4|null|null",
 		"2025-12-29|2|q|2|increasing|50",    // 23..29: 6, before (16..22): 4
@@ -245,9 +238,9 @@ func TestEffectiveness(t *testing.T) {
 	b := newBase(t)
 	b.load(file("code_generation", generation("2025-12-29", true, `"a","b","a"`), generation("2026-01-04", false, `"a"`), generation("2026-01-01", true, `"a"`),
 		generation("2026-01-05", false, `"b"`), generation("2026-01-05", true, ``)))
-	const all = `SELECT pattern_name, substr(period_start, 1, 10), substr(period_end, 1, 10), application_count, success_count, failure_count, ROUND(effectiveness_score, 4)
-		FROM pattern_effectiveness ORDER BY 2, 1`
-	b.equal(all, "a|2025-12-29|2026-01-05|3|2|1|0.6667\nb|2025-12-29|2026-01-05|1|1|0|1\nb|2026-01-05|2026-01-12|1|0|1|0")
+	all := "SELECT pattern_name, " + b.day("period_start") + ", " + b.day("period_end") + ", application_count, success_count, failure_count, " +
+		rounded("effectiveness_score") + " FROM pattern_effectiveness ORDER BY 2, 1"
+	b.equal(all, "a|2025-12-29|2026-01-05|3|2|1|0.667\nb|2025-12-29|2026-01-05|1|1|0|1\nb|2026-01-05|2026-01-12|1|0|1|0")
 	b.loadAs(file("code_generation", generation("2026-01-02", true, `"a"`)), ingest.Options{Repository: "other"})
 	b.equal(all, "a|2025-12-29|2026-01-05|4|3|1|0.75\nb|2025-12-29|2026-01-05|1|1|0|1\nb|2026-01-05|2026-01-12|1|0|1|0")
 	b.healthy()
@@ -267,7 +260,7 @@ func TestOnlyTouchedDaysAreComputed(t *testing.T) {
 		t.Errorf("ids were\n%s\nand are\n%s", before, after)
 	}
 	// The day itself and those up to 13 days later whose earlier week it lies in; its week and the next.
-	b.equal("SELECT metric_type, period, substr(summary_date, 1, 10) FROM metrics_summary WHERE low_severity_count <> 99 ORDER BY 1, 2, 3",
+	b.equal("SELECT metric_type, period, "+b.day("summary_date")+" FROM metrics_summary WHERE low_severity_count <> 99 ORDER BY 1, 2, 3",
 		"bugs|day|2026-03-02\nbugs|day|2026-03-15\nbugs|week|2026-03-02\nbugs|week|2026-03-09")
 	b.equal("SELECT COUNT(*) FROM pattern_effectiveness WHERE success_count <> 99", "0")
 }
@@ -276,10 +269,10 @@ func TestOnlyTouchedDaysAreComputed(t *testing.T) {
 func TestLaterImportChangesEarlierTrend(t *testing.T) {
 	b := newBase(t)
 	b.load(file("bugs", bugs("2026-03-15", "p", 4)))
-	b.equal(summary+"'day'", "2026-03-15|4|p|4|null|null")
+	b.equal(b.summaries("day"), "2026-03-15|4|p|4|null|null")
 	b.load(file("bugs", bugs("2026-03-02", "p", 2)))
-	b.equal(summary+"'day' ORDER BY 1", "2026-03-02|2|p|2|null|null\n2026-03-15|4|p|4|increasing|100")
-	b.equal(summary+"'week' ORDER BY 1", "2026-03-02|2|p|2|null|null\n2026-03-09|4|p|4|increasing|100")
+	b.equal(b.summaries("day"), "2026-03-02|2|p|2|null|null\n2026-03-15|4|p|4|increasing|100")
+	b.equal(b.summaries("week"), "2026-03-02|2|p|2|null|null\n2026-03-09|4|p|4|increasing|100")
 	b.healthy()
 }
 
@@ -288,9 +281,13 @@ func TestEndsOfTime(t *testing.T) {
 	b := newBase(t)
 	b.load(file("bugs", bugs("2026-03-02", "p", 1), bugs("9999-12-31", "p", 2), bugs("1970-01-01", "p", 4), bugs("9999-12-20", "p", 1)))
 	b.load(file("code_generation", generation("2026-01-05", true, `"a"`), generation("9999-12-31", false, `"a"`), generation("1970-01-01", true, `"a"`)))
-	b.equal(summary+"'day' ORDER BY 1", "1970-01-01|4|p|4|null|null\n2026-03-02|1|p|1|null|null\n9999-12-20|1|p|1|null|null\n9999-12-31|2|p|2|increasing|100")
-	b.equal("SELECT substr(period_start, 1, 10), application_count FROM pattern_effectiveness ORDER BY 1", "1969-12-29|1\n2026-01-05|1\n9999-12-27|1")
-	b.equal("SELECT COUNT(*) FROM pattern_effectiveness WHERE period_end NOT LIKE '____-__-__ __:__:__.______'", "0")
+	b.equal(b.summaries("day"), "1970-01-01|4|p|4|null|null\n2026-03-02|1|p|1|null|null\n9999-12-20|1|p|1|null|null\n9999-12-31|2|p|2|increasing|100")
+	b.equal("SELECT "+b.day("period_start")+", application_count FROM pattern_effectiveness ORDER BY 1", "1969-12-29|1\n2026-01-05|1\n9999-12-27|1")
+	for _, end := range dbtest.Rows(t, b.db, "SELECT period_end FROM pattern_effectiveness") {
+		if len(end) != len(sqldb.TimeLayout) {
+			t.Errorf("a period ends at %s, which is no time of four digits for the year", end)
+		}
+	}
 	b.healthy()
 }
 
@@ -300,7 +297,7 @@ func TestGroupsDoNotMix(t *testing.T) {
 	for i, repo := range []string{"", "a", "a b", "A", "ab", "2026-03-02"} {
 		b.loadAs(file("bugs", bugs("2026-03-02", "p", 1+i), bugs("2026-03-02", " p", 10), bugs("2026-03-02", "P", 100), bugs("2026-03-02", `"é|,`, 1000)), ingest.Options{Repository: repo})
 	}
-	b.equal(independent()["bugs"][1], b.rows(independent()["bugs"][0]))
+	b.equal(b.independent()["bugs"][1], b.rows(b.independent()["bugs"][0]))
 	b.equal("SELECT COUNT(*), SUM(occurrences) FROM metrics_daily", "24|6681")
 	b.healthy()
 }
@@ -315,7 +312,7 @@ func TestLargeNumbers(t *testing.T) {
 	b.load(file("bugs", list...))
 	b.load(file("performance_metrics", `{"metric_type":"m","memory_usage_bytes":9000000000000000,"timestamp":"2026-03-02"}`, `{"metric_type":"m","memory_usage_bytes":9000000000000000,"timestamp":"2026-03-02"}`))
 	b.equal("SELECT total_count, top_pattern_count FROM metrics_summary WHERE metric_type = 'bugs' AND period = 'day'", "5000000000000|5000000000000")
-	b.equal("SELECT CAST(memory_usage_bytes_sum AS INTEGER) FROM metrics_daily WHERE metric_type = 'performance_metrics'", "18000000000000000")
+	b.equal("SELECT CAST(memory_usage_bytes_sum AS BIGINT) FROM metrics_daily WHERE metric_type = 'performance_metrics'", "18000000000000000")
 	b.healthy()
 }
 
@@ -324,6 +321,6 @@ func TestTopPatternOfGenerations(t *testing.T) {
 	b := newBase(t)
 	b.load(file("code_generation", generation("2026-01-05", true, `"b","a"`), generation("2026-01-06", false, `"b"`)))
 	b.equal("SELECT summary_date, total_count, top_pattern, top_pattern_count FROM metrics_summary WHERE metric_type = 'code_generation' AND period = 'week'",
-		"2026-01-05T00:00:00Z|2|b|2")
+		"2026-01-05 00:00:00.000000|2|b|2")
 	b.healthy()
 }

@@ -42,7 +42,7 @@ func TestStatusEdges(t *testing.T) {
 	if got.First == nil || !got.First.Equal(first) || got.Last == nil || !got.Last.Equal(last) {
 		t.Errorf("events from %v to %v, want %v to %v", got.First, got.Last, first, last)
 	}
-	if got.Events != 5 || got.SchemaVersion != metric.SchemaVersion || got.Engine != "sqlite" {
+	if got.Events != 5 || got.SchemaVersion != metric.SchemaVersion || got.Engine != db.Engine().Name() {
 		t.Errorf("status %+v", got)
 	}
 	repos, err := s.Repositories(t.Context(), store.DefaultOrganization)
