@@ -114,7 +114,7 @@ func explainServer(e *pgconn.PgError, err error) error {
 	case cancelled:
 		return say(fault.Unavailable, "the server cancelled the statement because it took too long", "Ask for less at once, or run this again when the server is less busy.")
 	case idleTooLong:
-		return say(fault.Unavailable, "the server ended a transaction that was idle", "Run this again; a dry run of slow standard input is better done from a file.")
+		return say(fault.Disconnected, "the server ended a transaction that was idle", "Run this again; a dry run of slow standard input is better done from a file.")
 	case diskFull:
 		return say(fault.Unavailable, "the disk of the server is full", "Free space there and run this again; what was written before is kept and will be recognised.")
 	case outOfMemory:

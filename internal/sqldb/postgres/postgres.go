@@ -94,7 +94,7 @@ func (Engine) Open(ctx context.Context, uri string, o sqldb.Options) (*sqldb.Poo
 		searchPath, cmp.Or(o.Wait, lockWait).Milliseconds(), limits.Idle.Milliseconds())
 	return &sqldb.Pool{Write: db, Read: db, Where: where, Interruptible: true,
 		Longest: limits.Write + limits.Silent, LongestRead: limits.Read + limits.Silent,
-		Begin: "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; " + local + ms(limits.Write) +
+		Begin: "BEGIN ISOLATION LEVEL READ COMMITTED; " + local + ms(limits.Write) +
 			fmt.Sprintf("; SELECT pg_advisory_xact_lock(%d)", writerLock),
 		BeginRead: "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; " + local + ms(limits.Read)}, nil
 }
