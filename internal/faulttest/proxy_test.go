@@ -22,11 +22,11 @@ type proxy struct {
 	listener net.Listener
 	socket   string // of the server
 	mu       sync.Mutex
-	armed    bool    // the next COMMIT is cut, and every second one after it
-	how      cut     // in this way
-	sever    []int64 // the bytes from the server, counted over all connections, at which one is cut
-	passed   int64   // bytes from the server
-	cuts     int     // connections that were cut
+	armed    bool         // the next COMMIT is cut, and every second one after it
+	how      cut          // in this way
+	sever    []int64      // the bytes from the server, counted over all connections, at which one is cut
+	passed   int64        // bytes from the server
+	cuts     int          // connections that were cut
 	delay    atomic.Int64 // of everything, in nanoseconds
 	silent   atomic.Bool  // nothing passes
 	gone     atomic.Bool  // new connections get no answer

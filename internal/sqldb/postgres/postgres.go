@@ -194,7 +194,5 @@ func configure(config *pgx.ConnConfig) {
 		config.ConnectTimeout = connectTime
 	}
 	config.DialFunc = dialer().DialContext
-	config.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: 5 * time.Second}
-	}
+	config.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler { return &canceller{conn: c} }
 }
