@@ -28,7 +28,7 @@ func (a *api) problem(ctx context.Context, err error) error {
 		return refuse(http.StatusServiceUnavailable, "the database took too long; a shorter time range may help")
 	case fault.KindOf(err) == fault.NotFound:
 		return refuse(http.StatusNotFound, told(err))
-	case fault.KindOf(err) == fault.Unavailable:
+	case fault.KindOf(err) == fault.Unavailable, fault.KindOf(err) == fault.Disconnected:
 		log.Warn("unavailable", "error", err)
 		return refuse(http.StatusServiceUnavailable, told(err))
 	default:

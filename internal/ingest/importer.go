@@ -97,7 +97,7 @@ func (im *Importer) source(ctx context.Context, rep *Report, src *source, o Opti
 			return j.run(ctx, func(_ context.Context, f func(*sqldb.Tx) error) error { return f(tx) })
 		})
 	}
-	return j.run(ctx, im.DB.Write)
+	return j.run(ctx, persistent(im.DB))
 }
 
 func (im *Importer) recognise(src *source) (Format, error) {
@@ -135,23 +135,21 @@ func (j *job) run(ctx context.Context, do transact) error {
 	}
 	failure := interrupted(ctx, j.copy(ctx, run, do))
 	run.Notes = j.notes
-	j.rep.Counts, j.rep.Notes = run.Counts, run.Notes
-	// What was written stays; it is closed also when the user has interrupted the import.
+	// What was written stays; it is closed also when the user has interrupted the import. The ledger knows better than
+	// an import that lost the server in the middle of its last COMMIT.
 	end := context.WithoutCancel(ctx)
-	closing := func() error {
-		return do(end, func(tx *sqldb.Tx) error {
-			if err := rollup.Refresh(end, tx); err != nil {
-				return err
-			}
-			return run.End(tx, j.im.Now(), message(failure))
-		})
-	}
-	var err error
-	if failure == nil {
-		err = again(ctx, closing)
-	} else {
-		err = closing()
-	}
+	err := do(end, func(tx *sqldb.Tx) error {
+		have, err := run.Ledger(tx)
+		if err != nil {
+			return err
+		}
+		run.Counts = have
+		if err := rollup.Refresh(end, tx); err != nil {
+			return err
+		}
+		return run.End(tx, j.im.Now(), message(failure))
+	})
+	j.rep.Counts, j.rep.Notes, j.rep.Omitted = run.Counts, run.Notes, run.Counts.Rejected-int64(len(j.rep.Rejects))
 	if failure != nil {
 		return failure
 	}
@@ -215,8 +213,7 @@ func (j *job) copy(ctx context.Context, run *store.Run, do transact) error {
 func (j *job) report(b *batch) {
 	for _, r := range b.rejects {
 		if len(j.rep.Rejects) == MaxReported {
-			j.rep.Omitted++
-			continue
+			break
 		}
 		r.Raw = "" // the database has it; here it would make the memory grow with the file
 		j.rep.Rejects = append(j.rep.Rejects, r)

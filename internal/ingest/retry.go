@@ -14,60 +14,75 @@ import (
 	"github.com/feedback-loop/feedback-loop/internal/store"
 )
 
-// How long an import waits for a server that went away. The longest that a transaction of a dead client may hold the
-// writers' lock is a minute.
+// How long an import waits for a server that went away, from the moment it went. The longest that a transaction of a
+// dead client may hold the writers' lock is a minute.
 const (
 	patience   = 90 * time.Second
 	firstPause = 50 * time.Millisecond
 	longPause  = 2 * time.Second
 )
 
-// persist writes a batch, again if the server went away meanwhile. A COMMIT whose answer was lost may have happened: the
-// ledger, which belongs to the batch's transaction, tells. Whoever asks it has the writers' lock, so that the fate of the
-// lost transaction is decided by then.
+// persistent runs transactions of the database, each again if the server went away meanwhile; what a function has done
+// outside of its transaction is then its own business. When it has waited in vain, it waits no more.
+func persistent(db *sqldb.DB) transact {
+	left := patience
+	return func(ctx context.Context, f func(*sqldb.Tx) error) error {
+		var end time.Time
+		for pause := firstPause; ; pause = min(2*pause, longPause) {
+			err := db.Write(ctx, f)
+			kind, first := fault.KindOf(err), end.IsZero()
+			if err == nil || kind != fault.Disconnected && (first || kind != fault.Unavailable) {
+				return err
+			}
+			if first {
+				end = time.Now().Add(left)
+			}
+			if !time.Now().Before(end) {
+				left = 0
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				left = 0
+				return context.Cause(ctx)
+			case <-time.After(pause):
+			}
+		}
+	}
+}
+
+// persist writes a batch. If it is tried again, the COMMIT whose answer was lost may have happened: the ledger, which
+// belongs to the batch's transaction, tells. Whoever asks it has the writers' lock, so that the fate of the lost
+// transaction is decided by then.
 func (w *writer) persist(ctx context.Context, do transact, b *batch) error {
 	cp := w.checkpoint(b)
 	var after store.Counts
-	tried := false
-	return again(ctx, func() error {
-		err := do(ctx, func(tx *sqldb.Tx) error {
-			if tried {
-				switch read, err := w.run.ReadCount(tx); {
-				case err != nil:
-					return err
-				case read == after.Read:
-					w.run.Counts = after
-					return nil
-				}
-				cp.restore()
+	tried, whole := false, false // whole: a try came as far as its COMMIT
+	err := do(ctx, func(tx *sqldb.Tx) error {
+		if tried {
+			switch have, err := w.run.Ledger(tx); {
+			case err != nil:
+				return err
+			case whole && have == after:
+				w.run.Counts = after
+				return nil
+			case have != cp.counts:
+				return fault.New(fault.Conflict, "the database has %d records of this import, of %d that it had acknowledged", have.Read, cp.counts.Read).
+					Try("Import the file again; what is there will be recognised.")
 			}
-			err := w.write(ctx, tx, b)
-			after, tried = w.run.Counts, true
-			return err
-		})
+			cp.restore()
+		}
+		tried = true
+		err := w.write(ctx, tx, b)
 		if err == nil {
-			w.settled()
+			after, whole = w.run.Counts, true
 		}
 		return err
 	})
-}
-
-// again calls f until it succeeds, fails for good, or patience is at its end.
-func again(ctx context.Context, f func() error) error {
-	end, pause := time.Now().Add(patience), firstPause
-	for first := true; ; first = false {
-		err := f()
-		kind := fault.KindOf(err)
-		if err == nil || kind != fault.Disconnected && (first || kind != fault.Unavailable) || time.Now().After(end) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, longPause)
+	if err == nil {
+		w.settled()
 	}
+	return err
 }
 
 // idSet is a set of ids that can forget what was added last.

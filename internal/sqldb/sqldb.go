@@ -102,6 +102,15 @@ type Options struct {
 	Wait       time.Duration // for the end of another process' transaction; 0 = 10 s
 	Production bool          // demand a connection that nobody can listen to or redirect
 	Pool       PoolOptions   // of engines with a server
+	Limits     Limits        // of engines with a server
+}
+
+// Limits say how long a server may take. A part that is 0 has the engine's default.
+type Limits struct {
+	Read   time.Duration // for a statement that reads; the server ends one that takes longer
+	Write  time.Duration // for a statement of a transaction that writes; the server ends one that takes longer
+	Idle   time.Duration // between two statements of a transaction; the server ends it then, with its locks
+	Silent time.Duration // beyond Read and Write, until a server that says nothing counts as gone
 }
 
 // PoolOptions say how connections to a server are kept.
@@ -127,6 +136,9 @@ type Pool struct {
 	// Interruptible says that a statement of a transaction may be cancelled while it runs, and that nothing written
 	// afterwards can escape the rollback.
 	Interruptible bool
+	// Longest and LongestRead are how long a statement that writes, and a COMMIT or a reading, may go unanswered before
+	// the server counts as gone; 0 = without end.
+	Longest, LongestRead time.Duration
 }
 
 // DB is an open database.
@@ -178,7 +190,7 @@ func (db *DB) Statement(sql string, args ...any) *Statement {
 
 // Query runs a reading statement and calls scan for each row, until it fails.
 func (db *DB) Query(ctx context.Context, s *Statement, scan func(*sql.Rows) error) error {
-	return db.read(ctx, func(q querier) error {
+	return db.read(ctx, func(ctx context.Context, q querier) error {
 		rows, err := q.QueryContext(ctx, s.String(), s.args...)
 		if err != nil {
 			return err
@@ -189,7 +201,9 @@ func (db *DB) Query(ctx context.Context, s *Statement, scan func(*sql.Rows) erro
 
 // Row runs a reading statement that gives one row; sql.ErrNoRows when it gives none.
 func (db *DB) Row(ctx context.Context, s *Statement, dest ...any) error {
-	return db.read(ctx, func(q querier) error { return q.QueryRowContext(ctx, s.String(), s.args...).Scan(dest...) })
+	return db.read(ctx, func(ctx context.Context, q querier) error {
+		return q.QueryRowContext(ctx, s.String(), s.args...).Scan(dest...)
+	})
 }
 
 // querier is a pool or one of its connections.
@@ -199,17 +213,19 @@ type querier interface {
 }
 
 // read lets f read, within a transaction of its own where the engine wants one.
-func (db *DB) read(ctx context.Context, f func(querier) error) error {
+func (db *DB) read(ctx context.Context, f func(context.Context, querier) error) error {
 	if db.pool.BeginRead == "" {
-		return db.explain(f(db.pool.Read))
+		return db.explain(f(ctx, db.pool.Read))
 	}
+	ctx, cancel := answered(ctx, db.pool.LongestRead)
+	defer cancel()
 	conn, err := db.pool.Read.Conn(ctx)
 	if err != nil {
 		return db.explain(lateness(ctx, err))
 	}
 	defer conn.Close()
 	if _, err = conn.ExecContext(ctx, db.pool.BeginRead); err == nil {
-		err = f(conn)
+		err = f(ctx, conn)
 	}
 	rollback(ctx, conn)
 	return db.explain(lateness(ctx, err))

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/feedback-loop/feedback-loop/internal/fault"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 )
 
@@ -68,14 +69,15 @@ func (tx *Tx) commit() {
 	if tx.alive() != nil {
 		return
 	}
-	ctx := context.WithoutCancel(tx.ctx)
+	ctx, cancel := answered(context.WithoutCancel(tx.ctx), tx.db.pool.LongestRead)
+	defer cancel()
 	var err error
 	if c, ok := tx.db.engine.(Committer); ok {
 		err = c.Commit(ctx, tx.conn)
 	} else {
 		_, err = tx.conn.ExecContext(ctx, "COMMIT")
 	}
-	tx.fail(err)
+	tx.fail(lateness(ctx, err))
 	if tx.err == nil {
 		tx.conn = nil
 	}
@@ -85,8 +87,10 @@ func (tx *Tx) commit() {
 // nothing yet that could escape the rollback.
 func (tx *Tx) begin(stmt string) error {
 	if tx.alive() == nil {
-		_, err := tx.conn.ExecContext(tx.ctx, stmt)
-		tx.fail(err)
+		ctx, cancel := answered(tx.ctx, tx.db.pool.LongestRead)
+		defer cancel()
+		_, err := tx.conn.ExecContext(ctx, stmt)
+		tx.fail(lateness(ctx, err))
 	}
 	return tx.err
 }
@@ -123,18 +127,31 @@ func lateness(ctx context.Context, err error) error {
 	return err
 }
 
-// running is the context of a statement within the transaction.
-func (tx *Tx) running() context.Context {
-	if tx.db.pool.Interruptible {
-		return tx.ctx
+// answered ends the context of a statement when a server has said nothing for too long: it may have died without a
+// word, or stand behind a network or a proxy that has.
+func answered(ctx context.Context, longest time.Duration) (context.Context, context.CancelFunc) {
+	if longest == 0 {
+		return ctx, func() {}
 	}
-	return context.WithoutCancel(tx.ctx)
+	return context.WithTimeoutCause(ctx, longest, fault.New(fault.Disconnected, "the server gave no answer for %v", longest).
+		Try("Run this again when it answers; what was written will be recognised."))
+}
+
+// running is the context of a statement within the transaction.
+func (tx *Tx) running() (context.Context, context.CancelFunc) {
+	ctx := tx.ctx
+	if !tx.db.pool.Interruptible {
+		ctx = context.WithoutCancel(ctx)
+	}
+	return answered(ctx, tx.db.pool.Longest)
 }
 
 func (tx *Tx) run(stmt string) {
 	if tx.alive() == nil {
-		_, err := tx.conn.ExecContext(tx.running(), stmt)
-		tx.fail(err)
+		ctx, cancel := tx.running()
+		defer cancel()
+		_, err := tx.conn.ExecContext(ctx, stmt)
+		tx.fail(lateness(ctx, err))
 	}
 }
 
@@ -165,9 +182,11 @@ func (tx *Tx) Exec(s *Statement) (int64, error) {
 	if err := tx.alive(); err != nil {
 		return 0, err
 	}
-	r, err := tx.conn.ExecContext(tx.running(), s.String(), s.args...)
+	ctx, cancel := tx.running()
+	defer cancel()
+	r, err := tx.conn.ExecContext(ctx, s.String(), s.args...)
 	if err != nil {
-		tx.fail(err)
+		tx.fail(lateness(ctx, err))
 		return 0, tx.err
 	}
 	n, err := r.RowsAffected()
@@ -180,11 +199,13 @@ func (tx *Tx) Query(s *Statement, scan func(*sql.Rows) error) error {
 	if err := tx.alive(); err != nil {
 		return err
 	}
-	rows, err := tx.conn.QueryContext(tx.running(), s.String(), s.args...)
+	ctx, cancel := tx.running()
+	defer cancel()
+	rows, err := tx.conn.QueryContext(ctx, s.String(), s.args...)
 	if err == nil {
 		err = each(rows, scan)
 	}
-	tx.fail(err)
+	tx.fail(lateness(ctx, err))
 	return tx.err
 }
 
@@ -193,11 +214,13 @@ func (tx *Tx) Row(s *Statement, dest ...any) error {
 	if err := tx.alive(); err != nil {
 		return err
 	}
-	err := tx.conn.QueryRowContext(tx.running(), s.String(), s.args...).Scan(dest...)
+	ctx, cancel := tx.running()
+	defer cancel()
+	err := tx.conn.QueryRowContext(ctx, s.String(), s.args...).Scan(dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	tx.fail(err)
+	tx.fail(lateness(ctx, err))
 	return tx.err
 }
 
@@ -244,7 +267,9 @@ func (l *txLoader) guard(ctx context.Context, rows []metric.Row, f func(context.
 	if err := l.tx.alive(); err != nil || len(rows) == 0 {
 		return nil, err
 	}
+	ctx, cancel := answered(ctx, l.tx.db.pool.Longest)
+	defer cancel()
 	ids, err := f(ctx, rows)
-	l.tx.fail(err)
+	l.tx.fail(lateness(ctx, err))
 	return ids, l.tx.err
 }

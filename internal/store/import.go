@@ -2,9 +2,12 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"time"
 
+	"github.com/feedback-loop/feedback-loop/internal/fault"
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
 )
@@ -39,8 +42,13 @@ type Run struct {
 }
 
 // Begin writes the row of a new import and sets its ID. Imports of the same file that never ended were interrupted:
-// they are closed as such.
+// they are closed as such. When it is called again, because the answer to its COMMIT was lost, it finds its row.
 func (r *Run) Begin(tx *sqldb.Tx) error {
+	if r.ID != 0 {
+		if _, err := r.Ledger(tx); fault.KindOf(err) != fault.Conflict {
+			return err
+		}
+	}
 	_, err := tx.Exec(tx.Statement("UPDATE import_runs SET status = ?, finished_at = ?, error = ? WHERE status = ? AND file = ?",
 		Failed, r.Started, "interrupted; the file was imported again later", Running, r.File))
 	if err != nil {
@@ -54,15 +62,28 @@ func (r *Run) Begin(tx *sqldb.Tx) error {
 // Progress writes the counts; it belongs into the transaction of the batch they count.
 func (r *Run) Progress(tx *sqldb.Tx) error {
 	c := r.Counts
-	_, err := tx.Exec(tx.Statement(`UPDATE import_runs SET read_count = ?, inserted_count = ?, duplicate_count = ?, rejected_count = ?
+	n, err := tx.Exec(tx.Statement(`UPDATE import_runs SET read_count = ?, inserted_count = ?, duplicate_count = ?, rejected_count = ?
 WHERE id = ?`, c.Read, c.Inserted, c.Duplicate, c.Rejected, r.ID))
+	if err == nil && n == 0 {
+		err = r.forgotten()
+	}
 	return err
 }
 
-// ReadCount is how many records of the run the ledger has: those of the batches that were committed.
-func (r *Run) ReadCount(tx *sqldb.Tx) (n int64, err error) {
-	err = tx.Row(tx.Statement("SELECT read_count FROM import_runs WHERE id = ?", r.ID), &n)
-	return n, err
+// Ledger is what the ledger has of the run: the counts of the batches that were committed. The fault is of kind
+// Conflict if it has nothing.
+func (r *Run) Ledger(tx *sqldb.Tx) (c Counts, err error) {
+	err = tx.Row(tx.Statement("SELECT read_count, inserted_count, duplicate_count, rejected_count FROM import_runs WHERE id = ?", r.ID),
+		&c.Read, &c.Inserted, &c.Duplicate, &c.Rejected)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = r.forgotten()
+	}
+	return c, err
+}
+
+func (r *Run) forgotten() error {
+	return fault.New(fault.Conflict, "import %d is not in the database any more: somebody removed it, or the server lost what it had acknowledged", r.ID).
+		Try("Import the file again; what is there will be recognised.")
 }
 
 // End closes the import; failure is empty if it succeeded.

@@ -104,7 +104,7 @@ func explainServer(e *pgconn.PgError, err error) error {
 	case badAuthorization:
 		return say(fault.Denied, "the server does not let this user in", "Check the user in the URI, and the server's pg_hba.conf.")
 	case noDatabase:
-		return say(fault.NotFound, "there is no such database", "Make it with: createdb --encoding UTF8 NAME, or check the name in the URI.")
+		return say(fault.Unavailable, "there is no such database", "Make it with: createdb --encoding UTF8 NAME, or check the name in the URI.")
 	case noRights:
 		return say(fault.Denied, "the user of the database may not do that", "Connect as the owner of the tables, or let an administrator grant: CREATE ON DATABASE (to make the tables), CREATEROLE (to make readers).")
 	case noTable:
@@ -114,7 +114,7 @@ func explainServer(e *pgconn.PgError, err error) error {
 	case cancelled:
 		return say(fault.Unavailable, "the server cancelled the statement because it took too long", "Ask for less at once, or run this again when the server is less busy.")
 	case idleTooLong:
-		return say(fault.Unavailable, "the server ended a transaction that was idle", "Run this again; a dry run of slow standard input is better done from a file.")
+		return say(fault.Disconnected, "the server ended a transaction that was idle", "Run this again; a dry run of slow standard input is better done from a file.")
 	case diskFull:
 		return say(fault.Unavailable, "the disk of the server is full", "Free space there and run this again; what was written before is kept and will be recognised.")
 	case outOfMemory:
@@ -126,7 +126,7 @@ func explainServer(e *pgconn.PgError, err error) error {
 	case deadlock, serialization:
 		return say(fault.Disconnected, "the server undid the transaction for the sake of another", "Run this again; nothing is lost by that.")
 	case databaseDropped:
-		return say(fault.NotFound, "the database was dropped", "Restore it, or name another.")
+		return say(fault.Unavailable, "the database was dropped", "Restore it, or name another.")
 	case notText, notJSONText:
 		return say(fault.Invalid, "the text holds a character that PostgreSQL cannot store, such as NUL", "Remove it from the record.")
 	}

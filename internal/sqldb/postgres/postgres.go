@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strconv"
@@ -55,7 +56,9 @@ const (
 	readTime    = time.Minute
 	writeTime   = 30 * time.Minute // a migration or a retention may take that long
 	idleTime    = time.Minute      // of a transaction whose client says nothing: it may be dead, and holds the lock
+	silentTime  = 15 * time.Second // beyond those, of a server that says nothing
 	connectTime = 10 * time.Second
+	checkTime   = 2 * time.Second // of a connection, before it is used again
 )
 
 // writerLock is the advisory lock of whoever writes ("FbLp").
@@ -75,7 +78,8 @@ func (Engine) Open(ctx context.Context, uri string, o sqldb.Options) (*sqldb.Poo
 			return nil, err
 		}
 	}
-	db := stdlib.OpenDB(*config, stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return !o.Pool.NoPing }))
+	db := stdlib.OpenDB(*config, stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }),
+		stdlib.OptionResetSession(checker(o.Pool)))
 	size := cmp.Or(o.Pool.Size, poolSize)
 	db.SetMaxIdleConns(size)
 	db.SetMaxOpenConns(size + max(cmp.Or(o.Pool.Overflow, poolOverflow), 0))
@@ -84,15 +88,48 @@ func (Engine) Open(ctx context.Context, uri string, o sqldb.Options) (*sqldb.Poo
 		db.Close()
 		return nil, at(where, err)
 	}
+	limits := limitsOf(o)
 	local := fmt.Sprintf("SET LOCAL search_path = %s; SET LOCAL jit = off; SET LOCAL lock_timeout = %d; "+
 		"SET LOCAL idle_in_transaction_session_timeout = %d; SET LOCAL statement_timeout = ",
-		searchPath, cmp.Or(o.Wait, lockWait).Milliseconds(), idleTime.Milliseconds())
-	write := "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; " + local + ms(writeTime)
+		searchPath, cmp.Or(o.Wait, lockWait).Milliseconds(), limits.Idle.Milliseconds())
+	write := "BEGIN ISOLATION LEVEL READ COMMITTED; " + local + ms(limits.Write)
 	return &sqldb.Pool{Write: db, Read: db, Where: where, Interruptible: true,
+		Longest: limits.Write + limits.Silent, LongestRead: limits.Read + limits.Silent,
 		Begin:            write + fmt.Sprintf("; SELECT pg_advisory_xact_lock(%d)", writerLock),
-		BeginRead:        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; " + local + ms(readTime),
-		BeginSnapshot:    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + local + ms(writeTime),
+		BeginRead:        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; " + local + ms(limits.Read),
+		BeginSnapshot:    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + local + ms(limits.Write),
 		BeginMaintenance: write}, nil
+}
+
+func limitsOf(o sqldb.Options) sqldb.Limits {
+	return sqldb.Limits{Read: cmp.Or(o.Limits.Read, readTime), Write: cmp.Or(o.Limits.Write, writeTime),
+		Idle: cmp.Or(o.Limits.Idle, idleTime), Silent: cmp.Or(o.Limits.Silent, silentTime)}
+}
+
+// checker gives the check of a connection before it is used again. It sets its own limit on the connection: a context
+// that ends would first ask the server to cancel, and wait for that.
+func checker(o sqldb.PoolOptions) func(context.Context, *pgx.Conn) error {
+	return func(ctx context.Context, c *pgx.Conn) error {
+		if o.NoPing {
+			return nil
+		}
+		end := time.Now().Add(checkTime)
+		if t, ok := ctx.Deadline(); ok && t.Before(end) {
+			end = t
+		}
+		wire := c.PgConn().Conn()
+		err := wire.SetDeadline(end)
+		if err == nil {
+			err = c.Ping(context.WithoutCancel(ctx))
+		}
+		if err == nil {
+			err = wire.SetDeadline(time.Time{})
+		}
+		if err != nil {
+			return driver.ErrBadConn
+		}
+		return nil
+	}
 }
 
 func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
@@ -158,7 +195,6 @@ func configure(config *pgx.ConnConfig) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTime
 	}
-	config.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: 5 * time.Second}
-	}
+	config.DialFunc = dialer().DialContext
+	config.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler { return &canceller{conn: c} }
 }
