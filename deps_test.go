@@ -44,6 +44,7 @@ func floors() []floor {
 		{"internal/ui", ""},
 		{"internal/app", "api ui ingest/originaldb ingest/ndjson ingest/metricsjson ingest rollup retention store dashboard" +
 			" sqldb/postgres sqldb/sqlite sqldb sample config metric fault"},
+		{"internal/faulttest", ""},
 		{"internal/bench", ""},
 		{"cmd/feedback-loop", "app export ingest rollup retention store sqldb sample config metric fault"},
 	}
@@ -60,7 +61,7 @@ type floor struct {
 // database, only the API speaks HTTP, only cmd/ knows the command line.
 func outsiders() map[string]string {
 	return map[string]string{
-		"database/sql": "sqldb sqldb/sqlite sqldb/postgres sqldb/sqldbtest retention export store dashboard rollup ingest" +
+		"database/sql": "sqldb sqldb/sqlite sqldb/postgres sqldb/sqldbtest dbtest retention export store dashboard rollup ingest" +
 			" ingest/originaldb app",
 		"modernc.org/sqlite":               "sqldb/sqlite ingest/originaldb",
 		"github.com/jackc/pgx/v5":          "sqldb/postgres sqldb/postgres/pgtest",
