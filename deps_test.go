@@ -59,7 +59,7 @@ type floor struct {
 // database, only the API speaks HTTP, only cmd/ knows the command line.
 func outsiders() map[string]string {
 	return map[string]string{
-		"database/sql": "sqldb sqldb/sqlite sqldb/postgres sqldb/sqldbtest export store dashboard rollup ingest" +
+		"database/sql": "sqldb sqldb/sqlite sqldb/postgres sqldb/sqldbtest dbtest export store dashboard rollup ingest" +
 			" ingest/originaldb app",
 		"modernc.org/sqlite":               "sqldb/sqlite ingest/originaldb",
 		"github.com/jackc/pgx/v5":          "sqldb/postgres sqldb/postgres/pgtest",

@@ -12,7 +12,8 @@ import (
 
 // The built program from an empty PostgreSQL database to a chart, as a team has it.
 func TestProgramOnPostgreSQL(t *testing.T) {
-	p := program{bin: build(t), db: pgtest.Shared(t).Database(t)}
+	db := pgtest.Shared(t).Database(t)
+	p := program{bin: build(t), db: db}
 	const file = "../testdata/metrics/collector.json"
 	if first := p.imported(t, file); first != (counts{Read: 15, Inserted: 15}) {
 		t.Errorf("the first import: %+v", first)

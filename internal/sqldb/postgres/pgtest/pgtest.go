@@ -44,6 +44,7 @@ type Server struct {
 // Shared gives the cluster that all tests of this process use. It is fast rather than durable.
 func Shared(t testing.TB) *Server {
 	t.Helper()
+	testkit.Require(t, "postgres", true, "") // before one is started that is to be left out
 	s, err := shared()
 	testkit.Require(t, "postgres", err == nil, fmt.Sprint(err))
 	return s
@@ -56,6 +57,7 @@ var shared = sync.OnceValues(func() (*Server, error) {
 // New gives a cluster of the test's own, with these settings beside the usual ones, that it may stop and start.
 func New(t testing.TB, settings ...string) *Server {
 	t.Helper()
+	testkit.Require(t, "postgres", true, "")
 	s, err := start(settings...)
 	testkit.Require(t, "postgres", err == nil, fmt.Sprint(err))
 	t.Cleanup(func() { _ = s.Ctl("stop", "-m", "immediate") }) // the test may have stopped it
