@@ -44,8 +44,16 @@ func newProgram(t *testing.T, bin string) program {
 // run runs a subcommand on the database and demands its exit code.
 func (p program) run(t *testing.T, want int, args ...string) {
 	t.Helper()
+	p.output(t, want, args...)
+}
+
+// output is run for what the subcommand writes to standard output.
+func (p program) output(t *testing.T, want int, args ...string) []byte {
+	t.Helper()
+	var out, errs bytes.Buffer
 	cmd := exec.Command(p.bin, append(args, "--db", p.db)...)
-	out, err := cmd.CombinedOutput()
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
 	var code int
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		code = exit.ExitCode()
@@ -53,8 +61,9 @@ func (p program) run(t *testing.T, want int, args ...string) {
 		t.Fatal(err)
 	}
 	if code != want {
-		t.Fatalf("feedback-loop %v: exit code %d, want %d\n%s", args, code, want, out)
+		t.Fatalf("feedback-loop %v: exit code %d, want %d\n%s%s", args, code, want, &out, &errs)
 	}
+	return out.Bytes()
 }
 
 // serve starts the server and returns its address; it ends with the test.

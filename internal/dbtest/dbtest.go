@@ -4,6 +4,8 @@ package dbtest
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -50,13 +52,23 @@ func Open(t testing.TB, folder string) *sqldb.DB {
 // OpenOn is Open on a certain engine, "sqlite" or "postgres", for tests of what differs between them.
 func OpenOn(t testing.TB, engine, folder string) *sqldb.DB {
 	t.Helper()
+	if engine == "postgres" {
+		return Migrated(t, pgtest.Shared(t).Copy(t, func(uri string) error {
+			db, err := migrated(context.Background(), uri)
+			if err != nil {
+				return err
+			}
+			return db.Close()
+		}))
+	}
 	return Migrated(t, uri(t, engine, folder))
 }
 
-// Migrated opens a database as its own process would, brings it to the newest schema, and closes it at the end of the test.
+// Migrated opens a database as a process of its own would, brings it to the newest schema, and closes it at the end of the
+// test.
 func Migrated(t testing.TB, uri string) *sqldb.DB {
 	t.Helper()
-	db, err := sqldb.Open(t.Context(), Engines(), uri, sqldb.Options{Create: true, Version: metric.SchemaVersion})
+	db, err := migrated(t.Context(), uri)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,10 +77,18 @@ func Migrated(t testing.TB, uri string) *sqldb.DB {
 			t.Error(err)
 		}
 	})
-	if err := db.Migrate(t.Context(), metric.Tables(), metric.SchemaVersion, time.Now()); err != nil {
-		t.Fatal(err)
-	}
 	return db
+}
+
+func migrated(ctx context.Context, uri string) (*sqldb.DB, error) {
+	db, err := sqldb.Open(ctx, Engines(), uri, sqldb.Options{Create: true, Version: metric.SchemaVersion})
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Migrate(ctx, metric.Tables(), metric.SchemaVersion, time.Now()); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 // On says whether the run is about this engine, for what is not the same on all.

@@ -57,6 +57,15 @@ func TestTally(t *testing.T) {
 			last: "2 passed, 0 failed, 0 skipped", ok: true, says: []string{"2 tests"},
 		},
 		{
+			name: "a package that runs twice is counted twice", stream: passing + strings.Replace(passing, `{"Action":"pass","Package":"a","Test":"Txy"}`,
+				`{"Action":"output","Package":"a","Test":"Txy","Output":"why\n"}`+"\n"+`{"Action":"fail","Package":"a","Test":"Txy"}`, 1),
+			last: "3 passed, 1 failed, 0 skipped", says: []string{"why", "failed: a Txy"},
+		},
+		{
+			name: "a package whose second run breaks off is a failure", stream: passing + `{"Action":"start","Package":"a"}` + "\n",
+			last: "2 passed, 1 failed, 0 skipped", says: []string{"a did not finish"},
+		},
+		{
 			name: "a failed subtest does not count its parents",
 			stream: `{"Action":"output","Package":"a","Test":"T/x","Output":"    a_test.go:3: broken\n"}
 {"Action":"fail","Package":"a","Test":"T/x"}
