@@ -15,12 +15,6 @@ import (
 	"github.com/feedback-loop/feedback-loop/internal/sqldb/sqldbtest"
 )
 
-// two batches: an import of this many events has four transactions, for its beginning, the batches, and its end.
-const (
-	twoBatches   = 5000
-	transactions = 4
-)
-
 // stamp makes databases that have the schema already, each for one import.
 type stamp struct {
 	s    *pgtest.Server
@@ -70,10 +64,9 @@ func cuts() []cut {
 }
 
 // Connections that are cut around COMMIT, each of those of an import: it goes on and writes everything exactly once.
-func TestLostCommit(t *testing.T) {
-	t.Parallel()
-	s := pgtest.New(t)
-	f, st := newFile(t, twoBatches), newStamp(t, s)
+func lostCommit(t *testing.T, k *kit) {
+	s := k.durable
+	f, st := k.few, newStamp(t, s)
 	all := cuts()
 	step := len(all) / sqldbtest.Rounds(len(all)) // some of them in a short run
 	for i := 0; i < len(all); i += step {
@@ -98,10 +91,9 @@ func TestLostCommit(t *testing.T) {
 }
 
 // Connections that are cut after any byte of what the server says, be it in the middle of rows.
-func TestCutAnywhere(t *testing.T) {
-	t.Parallel()
-	s := pgtest.New(t)
-	f, st := newFile(t, twoBatches), newStamp(t, s)
+func cutAnywhere(t *testing.T, k *kit) {
+	s := k.durable
+	f, st := k.few, newStamp(t, s)
 	p, through := newProxy(t, s, st.next(t))
 	rep, err := load(t.Context(), t, open(t, through, sqldb.Options{}), f.path)
 	completed(t, rep, err, f)

@@ -26,12 +26,41 @@ import (
 	"github.com/feedback-loop/feedback-loop/internal/sqldb/postgres/pgtest"
 )
 
+// kit is what the tests share.
+type kit struct {
+	durable   *pgtest.Server // a server that is kept running
+	few, many file
+}
+
+func TestFaults(t *testing.T) {
+	k := &kit{pgtest.New(t), newFile(t, twoBatches), newFile(t, manyBatches)}
+	for name, test := range map[string]func(*testing.T, *kit){
+		"LostCommit": lostCommit, "CutAnywhere": cutAnywhere, "Latency": latency, "SilentNetwork": silentNetwork, "SilentServer": silentServer,
+		"Restart": restart, "GivenUpWhileAway": givenUpWhileAway, "ReadOnly": readOnly, "Terminated": terminated,
+		"Locked": locked, "SleptTooLong": sleptTooLong, "TablesFull": tablesFull, "LogFull": logFull,
+		"KilledImport": killedImport, "Serve": served, "Bouncer": bouncer, "BouncerRestart": bouncerRestart,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, k)
+		})
+	}
+}
+
 // file is a file of made-up events and what the database holds after its import.
 type file struct {
 	path   string
 	events int64
 	want   map[string]string
 }
+
+// Sizes of files: an import of a few events has four transactions, for its beginning, two batches, and its end; one of
+// many gives a test the time to disturb it.
+const (
+	twoBatches   = 5_000
+	transactions = 4
+	manyBatches  = 20_000
+)
 
 // newFile writes a file and imports it where nothing disturbs.
 func newFile(t testing.TB, events int64) file {

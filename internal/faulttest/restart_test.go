@@ -18,9 +18,6 @@ import (
 	"github.com/feedback-loop/feedback-loop/internal/sqldb/sqldbtest"
 )
 
-// manyBatches are as many events as give a test the time to disturb their import.
-const manyBatches = 24_000
-
 // result is how an import in the background ended.
 type result struct {
 	rep *ingest.Report
@@ -39,9 +36,8 @@ func background(ctx context.Context, db *sqldb.DB, path string) (batches chan in
 }
 
 // A server that restarts in the middle of an import, in peace or by a crash: the import goes on.
-func TestRestart(t *testing.T) {
-	t.Parallel()
-	f := newFile(t, manyBatches)
+func restart(t *testing.T, k *kit) {
+	f := k.many
 	for _, mode := range []string{"fast", "immediate"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
@@ -71,10 +67,9 @@ func TestRestart(t *testing.T) {
 }
 
 // An import that the user ends while the server is away says so at once. What it wrote is recognised afterwards.
-func TestGivenUpWhileAway(t *testing.T) {
-	t.Parallel()
+func givenUpWhileAway(t *testing.T, k *kit) {
 	s := pgtest.New(t)
-	f, uri := newFile(t, manyBatches), s.Database(t)
+	f, uri := k.many, s.Database(t)
 	db := open(t, uri, sqldb.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -107,10 +102,9 @@ func TestGivenUpWhileAway(t *testing.T) {
 }
 
 // A server that takes no writes: a standby, or one that is set so. Nothing is said to be written, and reading goes on.
-func TestReadOnly(t *testing.T) {
-	t.Parallel()
+func readOnly(t *testing.T, k *kit) {
 	s := pgtest.New(t)
-	f, uri := newFile(t, twoBatches), s.Database(t)
+	f, uri := k.few, s.Database(t)
 	db := open(t, uri, sqldb.Options{})
 	signal := filepath.Join(s.Dir, "data", "standby.signal")
 	restart := func(err error) {
@@ -136,7 +130,7 @@ func TestReadOnly(t *testing.T) {
 	super(t, s, "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
 	wait(t, func() bool { return setting(t, uri, "default_transaction_read_only") == "on" })
 	refused()
-	super(t, s, "SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
+	super(t, s, "SET default_transaction_read_only = off", "ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
 	wait(t, func() bool { return setting(t, uri, "default_transaction_read_only") == "off" })
 	rep, err := load(t.Context(), t, db, f.path)
 	completed(t, rep, err, f)
@@ -174,10 +168,9 @@ func wait(t testing.TB, so func() bool) {
 }
 
 // Backends that an administrator ends: those of the writer, again and again, and those that wait in the pool.
-func TestTerminated(t *testing.T) {
-	t.Parallel()
+func terminated(t *testing.T, k *kit) {
 	s := pgtest.New(t)
-	f, uri := newFile(t, manyBatches), s.Database(t)
+	f, uri := k.many, s.Database(t)
 	db := open(t, uri, sqldb.Options{})
 	const end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid()"
 	batches, ended := background(t.Context(), db, f.path)

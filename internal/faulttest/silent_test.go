@@ -13,17 +13,16 @@ import (
 // short are limits that a test can wait for.
 func short() sqldb.Options {
 	return sqldb.Options{Wait: 500 * time.Millisecond,
-		Limits: sqldb.Limits{Read: time.Second, Write: 5 * time.Second, Idle: 2 * time.Second, Silent: 500 * time.Millisecond}}
+		Limits: sqldb.Limits{Read: time.Second, Write: 2 * time.Second, Idle: 2 * time.Second, Silent: 500 * time.Millisecond}}
 }
 
 // A slow network costs time and nothing else.
-func TestLatency(t *testing.T) {
-	t.Parallel()
-	s := pgtest.New(t)
-	f, uri := newFile(t, 500), s.Database(t)
+func latency(t *testing.T, k *kit) {
+	s := k.durable
+	f, uri := newFile(t, 300), s.Database(t)
 	p, through := newProxy(t, s, uri)
 	db := open(t, through, sqldb.Options{})
-	p.delay.Store(int64(15 * time.Millisecond))
+	p.delay.Store(int64(8 * time.Millisecond))
 	rep, err := load(t.Context(), t, db, f.path)
 	completed(t, rep, err, f)
 	holds(t, uri, f)
@@ -31,10 +30,9 @@ func TestLatency(t *testing.T) {
 
 // A network that falls silent in the middle of an import: another import gets the writers' lock when the server has
 // ended the transaction of the first, and the first goes on when the network does.
-func TestSilentNetwork(t *testing.T) {
-	t.Parallel()
-	s := pgtest.New(t)
-	f, uri := newFile(t, manyBatches), s.Database(t)
+func silentNetwork(t *testing.T, k *kit) {
+	s := k.durable
+	f, uri := k.many, s.Database(t)
 	p, through := newProxy(t, s, uri)
 	first := open(t, through, short())
 	second := open(t, uri, sqldb.Options{})
@@ -57,9 +55,8 @@ func TestSilentNetwork(t *testing.T) {
 }
 
 // A statement, a COMMIT, a connection and a check that get no answer end within their limits.
-func TestSilentServer(t *testing.T) {
-	t.Parallel()
-	s := pgtest.New(t)
+func silentServer(t *testing.T, k *kit) {
+	s := k.durable
 	uri := s.Database(t)
 	p, through := newProxy(t, s, uri)
 	within := func(name string, limit time.Duration, f func(db *sqldb.DB) error) {
@@ -77,7 +74,7 @@ func TestSilentServer(t *testing.T) {
 		p.silent.Store(false)
 		p.gone.Store(false)
 	}
-	const slack = 8 * time.Second // the driver waits five for the answer to its request to cancel
+	const slack = 6 * time.Second // the engine waits three for the answer to its request to cancel
 	within("a read", 1500*time.Millisecond+slack, func(db *sqldb.DB) error {
 		time.AfterFunc(100*time.Millisecond, func() { p.silent.Store(true) })
 		var x int
@@ -88,7 +85,7 @@ func TestSilentServer(t *testing.T) {
 		limit time.Duration
 		f     func(tx *sqldb.Tx) error
 	}{
-		{"a write", 5500*time.Millisecond + slack, func(tx *sqldb.Tx) error {
+		{"a write", 2500*time.Millisecond + slack, func(tx *sqldb.Tx) error {
 			p.silent.Store(true)
 			_, err := tx.Insert(metric.RollupDirty(), metric.Row{int64(1), "bugs", "2026-01-01"})
 			return err
@@ -105,10 +102,9 @@ func TestSilentServer(t *testing.T) {
 }
 
 // A stranger holds a lock: writing waits so long as it may and then says why; later the same import goes through.
-func TestLocked(t *testing.T) {
-	t.Parallel()
-	s := pgtest.New(t)
-	f, uri := newFile(t, twoBatches), s.Database(t)
+func locked(t *testing.T, k *kit) {
+	s := k.durable
+	f, uri := k.few, s.Database(t)
 	db := open(t, uri, short())
 	stranger := pgtest.Connect(t, uri)
 	if _, err := stranger.Exec(t.Context(), "BEGIN; LOCK TABLE metrics_bugs IN ACCESS EXCLUSIVE MODE"); err != nil {
@@ -128,14 +124,13 @@ func TestLocked(t *testing.T) {
 }
 
 // A transaction of a client that sleeps is ended by the server. An import whose process slept writes its batch again.
-func TestSleptTooLong(t *testing.T) {
-	t.Parallel()
-	s := pgtest.New(t)
+func sleptTooLong(t *testing.T, k *kit) {
+	s := k.durable
 	db := open(t, s.Database(t), short())
 	err := db.Write(t.Context(), func(tx *sqldb.Tx) error {
 		time.Sleep(2500 * time.Millisecond)
 		_, err := tx.Insert(metric.RollupDirty(), metric.Row{int64(1), "bugs", "2026-01-01"})
 		return err
 	})
-	fails(t, err, "the server ended", fault.Disconnected)
+	fails(t, err, "Run this again", fault.Disconnected)
 }
