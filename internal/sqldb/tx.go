@@ -120,11 +120,13 @@ func (tx *Tx) running() context.Context {
 	return context.WithoutCancel(tx.ctx)
 }
 
-func (tx *Tx) run(stmt string) {
+// Run runs a statement of a schema's definition, as it stands and without values.
+func (tx *Tx) Run(stmt string) error {
 	if tx.alive() == nil {
 		_, err := tx.conn.ExecContext(tx.running(), stmt)
 		tx.fail(err)
 	}
+	return tx.err
 }
 
 func (tx *Tx) alive() error {
