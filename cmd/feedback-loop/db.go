@@ -13,6 +13,7 @@ func dbCommand() *cobra.Command {
 		Args:  needArgs(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(dbStatusCommand(), dbPartitionsCommand(), dbRetentionCommand(), dbRefreshCommand())
+	cmd.AddCommand(dbStatusCommand(), dbMigrateCommand(), dbPartitionsCommand(), dbRetentionCommand(), dbRefreshCommand(),
+		dbBackupCommand(), dbRestoreCommand())
 	return cmd
 }

@@ -52,29 +52,40 @@ func importCommand() *cobra.Command {
 	}
 	to := dbFlags(cmd)
 	fl := cmd.Flags()
-	fl.StringVar(&f.repository, "repository", "", "repository of records that name none")
-	fl.StringVar(&f.branch, "branch", "", "branch of records that name none")
-	fl.StringVar(&f.source, "source", ingest.DefaultSource, "source of records that name none; part of their identity")
-	fl.StringVar(&f.zone, "timezone", "UTC", "time zone of times without offset, such as Europe/Berlin or Local")
+	f.origin(cmd)
 	fl.BoolVar(&f.dryRun, "dry-run", false, "say what would happen, write nothing")
 	fl.BoolVar(&f.json, "json", false, "print the report as JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return runImport(cmd, f, to, args) }
 	return cmd
 }
 
-func runImport(cmd *cobra.Command, f importFlags, to *target, files []string) error {
+// origin adds the flags for what records do not say of themselves.
+func (f *importFlags) origin(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.repository, "repository", "", "repository of records that name none")
+	fl.StringVar(&f.branch, "branch", "", "branch of records that name none")
+	fl.StringVar(&f.source, "source", ingest.DefaultSource, "source of records that name none; part of their identity")
+	fl.StringVar(&f.zone, "timezone", "UTC", "time zone of times without offset, such as Europe/Berlin or Local")
+}
+
+// options checks the flags.
+func (f importFlags) options() (ingest.Options, error) {
 	zone, err := time.LoadLocation(f.zone)
 	if err != nil {
-		return usage("--timezone %q is not known; name one such as Europe/Berlin, UTC or Local", f.zone)
+		return ingest.Options{}, usage("--timezone %q is not known; name one such as Europe/Berlin, UTC or Local", f.zone)
 	}
-	if err := checkTexts(f); err != nil {
+	return ingest.Options{Repository: f.repository, Branch: f.branch, Source: f.source, Zone: zone, DryRun: f.dryRun}, checkTexts(f)
+}
+
+func runImport(cmd *cobra.Command, f importFlags, to *target, files []string) error {
+	o, err := f.options()
+	if err != nil {
 		return err
 	}
 	db, where, done, err := importTarget(cmd.Context(), to, f.dryRun)
 	if err != nil {
 		return err
 	}
-	o := ingest.Options{Repository: f.repository, Branch: f.branch, Source: f.source, Zone: zone, DryRun: f.dryRun}
 	reports, err := importFiles(cmd, app.Importer(db), o, files, f.json)
 	if e := done(); e != nil {
 		err = errors.Join(err, e)

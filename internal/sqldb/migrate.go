@@ -30,23 +30,27 @@ func (db *DB) Migrate(ctx context.Context, tables []*metric.Table, target int, n
 	}
 	for {
 		done := false
-		err := db.Write(ctx, func(tx *Tx) error {
-			have, err := db.version(tx.Query)
-			if err != nil {
-				return err
-			}
-			if have > target {
-				return Newer(db.Where(), have, target)
-			}
-			if have == target {
-				done = true
-				return nil
-			}
-			return tx.migrate(tables, have+1, now)
+		err := db.Write(ctx, func(tx *Tx) (err error) {
+			done, err = tx.advance(tables, target, now)
+			return err
 		})
 		if err != nil || done {
 			return err
 		}
+	}
+}
+
+// advance brings the schema one version further; done says that it was there already.
+func (tx *Tx) advance(tables []*metric.Table, target int, now time.Time) (done bool, err error) {
+	switch have, err := tx.db.version(tx.Query); {
+	case err != nil:
+		return false, err
+	case have > target:
+		return false, Newer(tx.db.Where(), have, target)
+	case have == target:
+		return true, nil
+	default:
+		return false, tx.migrate(tables, have+1, now)
 	}
 }
 
@@ -84,7 +88,7 @@ func (tx *Tx) migrate(tables []*metric.Table, version int, now time.Time) error 
 		stmts = append(stmts, step(tx.db.engine, t, version)...)
 	}
 	for _, s := range append(stmts, tx.db.engine.Stamp(version)...) {
-		tx.run(s)
+		_ = tx.Run(s) // the transaction remembers
 	}
 	_, err := tx.Insert(versions(), metric.Row{int64(version), now})
 	return err
@@ -120,8 +124,11 @@ func Newer(where string, have, target int) error {
 func (db *DB) foreign(names []string) error {
 	slices.Sort(names)
 	if slices.Contains(names, "metrics_bugs") {
-		return fault.New(fault.Conflict, "%s was made by the original exporter, not by this program", db.Where()).
-			Try("Read it into a database of its own: feedback-loop import FILE. Nothing was changed.")
+		err := fault.New(fault.Conflict, "%s was made by the original exporter, not by this program", db.Where())
+		if _, ok := db.engine.(Adopter); ok {
+			return err.Try("Adopt it without losing a row: feedback-loop db migrate --adopt. Nothing was changed.")
+		}
+		return err.Try("Read it into a database of its own: feedback-loop import FILE. Nothing was changed.")
 	}
 	if len(names) > 3 {
 		names = append(names[:3], "...")

@@ -146,13 +146,15 @@ func (tx *Tx) running() (context.Context, context.CancelFunc) {
 	return answered(ctx, tx.db.pool.Longest)
 }
 
-func (tx *Tx) run(stmt string) {
+// Run runs a statement of a schema's definition, as it stands and without values.
+func (tx *Tx) Run(stmt string) error {
 	if tx.alive() == nil {
 		ctx, cancel := tx.running()
 		defer cancel()
 		_, err := tx.conn.ExecContext(ctx, stmt)
 		tx.fail(lateness(ctx, err))
 	}
+	return tx.err
 }
 
 func (tx *Tx) alive() error {

@@ -172,7 +172,7 @@ func tables(ctx context.Context, db *sql.DB) (map[string]bool, error) {
 
 // summaries says that derived tables are not imported: they are computed anew.
 func summaries(ctx context.Context, db *sql.DB, have map[string]bool, in *ingest.Input) error {
-	for _, t := range []*metric.Table{metric.Summary(), metric.Effectiveness()} {
+	for _, t := range derived() {
 		if !have[t.Name] {
 			continue
 		}
@@ -180,11 +180,17 @@ func summaries(ctx context.Context, db *sql.DB, have map[string]bool, in *ingest
 		if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.Name).Scan(&n); err != nil {
 			return damaged(in, err)
 		}
-		if n > 0 {
-			in.Note(fmt.Sprintf("%s: %d rows passed over; the table is computed from the events", t.Name, n))
-		}
+		passedOver(in, t, n)
 	}
 	return nil
+}
+
+func derived() []*metric.Table { return []*metric.Table{metric.Summary(), metric.Effectiveness()} }
+
+func passedOver(in *ingest.Input, t *metric.Table, n int64) {
+	if n > 0 {
+		in.Note(fmt.Sprintf("%s: %d rows passed over; the table is computed from the events", t.Name, n))
+	}
 }
 
 // rows emits the rows of a table in the order they were written.

@@ -59,17 +59,19 @@ func originals() []string {
 
 func quoted(names []string) string { return "'" + strings.Join(names, "', '") + "'" }
 
-// Init implements sqldb.Grammar. The path is set for everybody who connects, so that statements find the tables by
-// their plain names; who may not change the database changes it for himself.
+// Init implements sqldb.Grammar.
 func (grammar) Init() []string {
-	return append([]string{
-		"CREATE SCHEMA IF NOT EXISTS metrics",
-		"CREATE SCHEMA IF NOT EXISTS api",
-		`DO $$ BEGIN
+	return append([]string{"CREATE SCHEMA IF NOT EXISTS metrics", "CREATE SCHEMA IF NOT EXISTS api", setPath()}, walls()...)
+}
+
+// setPath sets the path for everybody who connects, so that statements find the tables by their plain names; who may not
+// change the database changes it for himself.
+func setPath() string {
+	return `DO $$ BEGIN
   EXECUTE format('ALTER DATABASE %I SET search_path = ` + searchPath + `', current_database());
 EXCEPTION WHEN insufficient_privilege THEN
   EXECUTE format('ALTER ROLE CURRENT_USER IN DATABASE %I SET search_path = ` + searchPath + `', current_database());
-END $$`}, walls()...)
+END $$`
 }
 
 // schema is where a table lives.

@@ -69,7 +69,7 @@ const searchPath = "metrics, api, public"
 
 // Open implements sqldb.Engine.
 func (Engine) Open(ctx context.Context, uri string, o sqldb.Options) (*sqldb.Pool, error) {
-	config, where, err := parse(uri)
+	config, _, where, err := parse(uri)
 	if err != nil {
 		return nil, err
 	}
