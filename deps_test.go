@@ -37,6 +37,7 @@ func floors() []floor {
 		{"internal/store", "dashboard sqldb metric fault"},
 		{"internal/rollup", "store retention sqldb metric fault"},
 		{"internal/ingest", "rollup store retention sqldb metric fault"},
+		{"internal/move", "rollup sqldb metric fault"},
 		{"internal/ingest/metricsjson", "ingest metric fault"},
 		{"internal/ingest/ndjson", "ingest metric fault"},
 		{"internal/ingest/originaldb", "ingest metric fault"},
@@ -46,7 +47,7 @@ func floors() []floor {
 			" sqldb/postgres sqldb/sqlite sqldb sample config metric fault"},
 		{"internal/faulttest", ""},
 		{"internal/bench", ""},
-		{"cmd/feedback-loop", "app export ingest rollup retention store sqldb sample config metric fault"},
+		{"cmd/feedback-loop", "app export move ingest rollup retention store sqldb sample config metric fault"},
 	}
 }
 
@@ -61,7 +62,7 @@ type floor struct {
 // database, only the API speaks HTTP, only cmd/ knows the command line.
 func outsiders() map[string]string {
 	return map[string]string{
-		"database/sql": "sqldb sqldb/sqlite sqldb/postgres sqldb/sqldbtest dbtest retention export store dashboard rollup ingest" +
+		"database/sql": "sqldb sqldb/sqlite sqldb/postgres sqldb/sqldbtest dbtest retention export store dashboard rollup ingest move" +
 			" ingest/originaldb app",
 		"modernc.org/sqlite":               "sqldb/sqlite ingest/originaldb",
 		"github.com/jackc/pgx/v5":          "sqldb/postgres sqldb/postgres/pgtest",

@@ -33,6 +33,11 @@ func newEventBar(w io.Writer, events int, quiet bool) *bar {
 	return newBar(w, int64(events), quiet, progressbar.OptionSetDescription("events"), progressbar.OptionShowCount(), progressbar.OptionShowIts())
 }
 
+// newRowBar counts rows; their number is said when the first are done.
+func newRowBar(w io.Writer, quiet bool) *bar {
+	return newBar(w, -1, quiet, progressbar.OptionSetDescription("rows"), progressbar.OptionShowCount(), progressbar.OptionShowIts())
+}
+
 func (b *bar) show(done, total int64) {
 	if b.p == nil {
 		return

@@ -24,8 +24,16 @@ type target struct {
 
 // dbFlags adds --db, and the flags of connections to a server, to a command.
 func dbFlags(cmd *cobra.Command) *target {
+	t := serverFlags(cmd)
+	set := config.Database()
+	t.flags[set.Flag] = cmd.Flags().String(set.Flag, "", set.Usage())
+	return t
+}
+
+// serverFlags adds the flags of connections to a server, for a command that names its databases itself.
+func serverFlags(cmd *cobra.Command) *target {
 	t := &target{cmd, map[string]*string{}}
-	for _, set := range []config.Setting{config.Database(), config.PoolSize(), config.PoolOverflow(), config.PoolRecycle()} {
+	for _, set := range []config.Setting{config.PoolSize(), config.PoolOverflow(), config.PoolRecycle()} {
 		t.flags[set.Flag] = cmd.Flags().String(set.Flag, "", set.Usage())
 	}
 	for _, set := range []config.Setting{config.Production(), config.AllowInsecure(), config.PoolPrePing()} {

@@ -96,6 +96,8 @@ type Table struct {
 	Tenants bool
 	// Operational tables hold what people manage, not what was measured; engines with schemas keep them in one of their own.
 	Operational bool
+	// Local tables say something about this very database; a copy of what is in it leaves them out.
+	Local bool
 }
 
 // Position finds a column by name; -1 when there is none.

@@ -25,8 +25,11 @@ func Retention() *Table { return retention() }
 // Leases is job_leases: which server runs a job that only one may run.
 func Leases() *Table { return leases() }
 
+// CopyProgress is copy_progress: how far a copy into this database has come.
+func CopyProgress() *Table { return copyProgress() }
+
 func ledger() []*Table {
-	return []*Table{ImportRuns(), ImportRejects(), ImportSeries(), ImportUndated(), RollupDirty(), Retention(), Leases()}
+	return []*Table{ImportRuns(), ImportRejects(), ImportSeries(), ImportUndated(), RollupDirty(), Retention(), Leases(), CopyProgress()}
 }
 
 var retention = sync.OnceValue(func() *Table {
@@ -41,7 +44,7 @@ var retention = sync.OnceValue(func() *Table {
 })
 
 var leases = sync.OnceValue(func() *Table {
-	return &Table{Name: "job_leases", Since: 2,
+	return &Table{Name: "job_leases", Since: 2, Local: true,
 		Doc: "Jobs of servers that only one server may run at a time.",
 		Columns: []Column{
 			{Name: "job", Type: Text, Size: 100, Required: true, Doc: "Name of the job."},
@@ -49,6 +52,21 @@ var leases = sync.OnceValue(func() *Table {
 			{Name: "expires_at", Type: Time, Required: true, Doc: "When another server may take it."},
 		},
 		Identity: []string{"job"},
+	}
+})
+
+var copyProgress = sync.OnceValue(func() *Table {
+	return &Table{Name: "copy_progress", Since: 2, Local: true,
+		Doc: "Tables of a copy of another database into this one that has not come to its end.",
+		Columns: []Column{
+			{Name: "table_name", Type: Text, Size: 100, Required: true, Doc: "Table."},
+			{Name: "source", Type: Text, Required: true, Doc: "Database it is copied from, without password."},
+			{Name: "fingerprint", Type: Text, Size: 64, Required: true, Doc: "SHA-256 over when that database was made and how many rows its tables have."},
+			{Name: "last_key", Type: Text, Required: true, Doc: "Key of the row that was copied last, as a JSON list of texts; empty = none yet."},
+			counter("row_count", "Rows that were copied."),
+			{Name: "done", Type: Bool, Required: true, Default: false, Doc: "All rows were copied."},
+		},
+		Identity: []string{"table_name"},
 	}
 })
 

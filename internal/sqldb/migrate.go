@@ -79,6 +79,18 @@ func (db *DB) version(query func(*Statement, func(*sql.Rows) error) error) (int,
 	return int(v.Int64), err
 }
 
+// Applied gives when each schema version was applied, from the first on. No two databases agree in that, unless one was
+// made from the files of the other.
+func (tx *Tx) Applied() (all []time.Time, err error) {
+	err = tx.Query(tx.Statement("SELECT applied_at FROM "+versions().Name+" ORDER BY version"), func(r *sql.Rows) error {
+		var t Time
+		err := r.Scan(&t)
+		all = append(all, t.Time)
+		return err
+	})
+	return all, err
+}
+
 func (tx *Tx) migrate(tables []*metric.Table, version int, now time.Time) error {
 	var stmts []string
 	if version == 1 {

@@ -89,10 +89,12 @@ func (s *session) forget() {
 	maps.DeleteFunc(s.pg.CustomData(), func(k string, _ any) bool { return strings.HasPrefix(k, remembered) })
 }
 
-// describe finds out, once a connection, what rows of the table look like.
+// describe finds out, once a connection, what rows of the table look like. A table whose rows bring their ids has other
+// positions than the same table without.
 func (s *session) describe() error {
 	name := schema(s.table) + "." + s.table.Name
-	if rt, ok := s.pg.CustomData()[remembered+name].(*rowType); ok {
+	key := fmt.Sprint(remembered, name, " ", s.table.AutoID)
+	if rt, ok := s.pg.CustomData()[key].(*rowType); ok {
 		s.rt = rt
 		return nil
 	}
@@ -113,7 +115,7 @@ WHERE c.oid = '`+name+`'::regclass ORDER BY a.attnum`, 0, nil)
 		}
 		rt.fields = append(rt.fields, f)
 	}
-	s.pg.CustomData()[remembered+name], s.rt = rt, rt
+	s.pg.CustomData()[key], s.rt = rt, rt
 	return nil
 }
 

@@ -1,0 +1,53 @@
+package sqldb
+
+import (
+	"context"
+
+	"github.com/feedback-loop/feedback-loop/internal/metric"
+)
+
+// Renumberer is an engine that does not notice by itself that rows came with their ids.
+type Renumberer interface {
+	// Renumber is a statement that lets the table's next id be behind all that are there.
+	Renumber(t *metric.Table) string
+}
+
+// Numbered is the table as a Loader takes it for rows that bring their ids, which stand first. Where the table has no
+// other identity the id is it. It is not for creating tables.
+func Numbered(t *metric.Table) *metric.Table {
+	if !t.AutoID {
+		return t
+	}
+	n := *t
+	n.AutoID = false
+	n.Columns = append([]metric.Column{{Name: "id", Type: metric.Int, Required: true}}, t.Columns...)
+	if len(n.Identity) == 0 {
+		n.Identity = []string{"id"}
+	}
+	return &n
+}
+
+// Renumber has to be called within a transaction that wrote Numbered rows, or after it, before rows without ids follow.
+func (tx *Tx) Renumber(t *metric.Table) error {
+	e, ok := tx.db.engine.(Renumberer)
+	if !ok || !t.AutoID {
+		return nil
+	}
+	_, err := tx.Exec(tx.Statement(e.Renumber(t)))
+	return err
+}
+
+// Comparer is an engine that can tell whether two connections lead to one database.
+type Comparer interface {
+	// Same compares two databases of this engine.
+	Same(ctx context.Context, a, b *DB) (bool, error)
+}
+
+// Same says whether both are one database, whatever the URIs by which they were opened.
+func (db *DB) Same(ctx context.Context, other *DB) (bool, error) {
+	e, ok := db.engine.(Comparer)
+	if !ok || db.engine.Name() != other.engine.Name() {
+		return false, nil
+	}
+	return e.Same(ctx, db, other)
+}
