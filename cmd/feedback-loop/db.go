@@ -13,6 +13,6 @@ func dbCommand() *cobra.Command {
 		Args:  needArgs(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(dbStatusCommand())
+	cmd.AddCommand(dbStatusCommand(), dbGrantReaderCommand(), dbRevokeReaderCommand())
 	return cmd
 }
