@@ -14,6 +14,6 @@ func dbCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(dbStatusCommand(), dbMigrateCommand(), dbPartitionsCommand(), dbRetentionCommand(), dbRefreshCommand(),
-		dbBackupCommand(), dbRestoreCommand(), dbCopyCommand())
+		dbBackupCommand(), dbRestoreCommand(), dbCopyCommand(), dbGrantReaderCommand(), dbRevokeReaderCommand())
 	return cmd
 }

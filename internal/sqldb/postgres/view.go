@@ -10,17 +10,17 @@ import (
 // viewsSince is the schema version that has all tables which the views read.
 const viewsSince = 2
 
-// view is a materialized view: the answer to a slow question, kept until it is asked anew.
-type view struct {
+// summaryView is a materialized view: the answer to a slow question, kept until it is asked anew.
+type summaryView struct {
 	name, query string
 	key         string   // what is unique; a view without such an index cannot be refreshed beside its readers
 	indexes     []string // further ones, as "name ON columns"
 }
 
-// views are those that the seed describes. Its own definitions do not run, or count hours once for each row they are
+// summaryViews are those that the seed describes. Its own definitions do not run, or count hours once for each row they are
 // joined with; here each side is added up before it is joined.
-func views() []view {
-	return []view{
+func summaryViews() []summaryView {
+	return []summaryView{
 		{"daily_pattern_stats", `SELECT day, pattern, CAST(SUM(bugs) AS BIGINT) AS bug_count,
   CAST(SUM(successes) AS DOUBLE PRECISION) / NULLIF(SUM(applications), 0) AS success_rate,
   CAST(SUM(applications) AS BIGINT) AS application_count, CAST(SUM(successes) AS BIGINT) AS success_count, organization_id
@@ -49,7 +49,7 @@ WHERE p.is_active`, "pattern_id", nil},
 
 func createViews() []string {
 	var stmts []string
-	for _, v := range views() {
+	for _, v := range summaryViews() {
 		stmts = append(stmts, "CREATE MATERIALIZED VIEW metrics."+v.name+" AS "+v.query,
 			fmt.Sprintf("CREATE UNIQUE INDEX uq_%s ON metrics.%s (%s)", v.name, v.name, v.key))
 		for _, i := range v.indexes {
@@ -68,7 +68,7 @@ var (
 // never.
 func (grammar) Refreshes() []string {
 	var stmts []string
-	for _, v := range views() {
+	for _, v := range summaryViews() {
 		stmts = append(stmts, "REFRESH MATERIALIZED VIEW CONCURRENTLY metrics."+v.name)
 	}
 	for _, t := range metric.Tables() {
