@@ -44,6 +44,7 @@ func floors() []floor {
 		{"internal/app", "api ui ingest/originaldb ingest/ndjson ingest/metricsjson ingest rollup store dashboard" +
 			" sqldb/postgres sqldb/sqlite sqldb sample config metric fault"},
 		{"internal/bench", ""},
+		{"internal/faulttest", ""},
 		{"cmd/feedback-loop", "app export ingest rollup store sqldb sample config metric fault"},
 	}
 }
