@@ -3,6 +3,7 @@ package faulttest
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -13,6 +14,11 @@ import (
 	"github.com/feedback-loop/feedback-loop/internal/sqldb/postgres/pgtest"
 	"github.com/feedback-loop/feedback-loop/internal/testkit"
 )
+
+// systemTests need what only Linux has.
+func systemTests() map[string]func(*testing.T, *kit) {
+	return map[string]func(*testing.T, *kit){"TablesFull": tablesFull, "LogFull": logFull, "SilentMachine": silentMachine}
+}
 
 // smallDisk mounts a file system of that size for the server and gives its folder and what makes it larger.
 func smallDisk(t testing.TB, s *pgtest.Server, size string) (dir string, grow func()) {
@@ -80,30 +86,10 @@ func logFull(t *testing.T, k *kit) {
 	if err := s.Ctl("stop", "-m", "fast"); err != nil {
 		t.Fatal(err)
 	}
-	dir, grow := smallDisk(t, s, "60m")
+	dir, grow := smallDisk(t, s, "40m")
 	wal := filepath.Join(s.Dir, "data", "pg_wal")
-	segments, err := filepath.Glob(filepath.Join(wal, "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	owner, err := os.Stat(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := owner.Sys().(*syscall.Stat_t)
-	for _, from := range segments {
-		to := filepath.Join(dir, filepath.Base(from))
-		if info, err := os.Stat(from); err == nil && info.IsDir() {
-			err = os.Mkdir(to, 0o700)
-		} else if data, e := os.ReadFile(from); e == nil {
-			err = os.WriteFile(to, data, 0o600)
-		}
-		if err == nil {
-			err = os.Chown(to, int(own.Uid), int(own.Gid))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	if out, err := exec.Command("cp", "-a", wal+"/.", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	if err := os.RemoveAll(wal); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -34,12 +35,14 @@ type kit struct {
 
 func TestFaults(t *testing.T) {
 	k := &kit{pgtest.New(t), newFile(t, twoBatches), newFile(t, manyBatches)}
-	for name, test := range map[string]func(*testing.T, *kit){
+	all := map[string]func(*testing.T, *kit){
 		"LostCommit": lostCommit, "CutAnywhere": cutAnywhere, "Latency": latency, "SilentNetwork": silentNetwork, "SilentServer": silentServer,
 		"Restart": restart, "GivenUpWhileAway": givenUpWhileAway, "ReadOnly": readOnly, "Terminated": terminated,
-		"Locked": locked, "SleptTooLong": sleptTooLong, "TablesFull": tablesFull, "LogFull": logFull,
+		"Locked": locked, "SleptTooLong": sleptTooLong,
 		"KilledImport": killedImport, "Serve": served, "Bouncer": bouncer, "BouncerRestart": bouncerRestart,
-	} {
+	}
+	maps.Copy(all, systemTests())
+	for name, test := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, k)
@@ -206,6 +209,9 @@ var built = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "4"); err != nil { // they wait more than they work
+		panic(err)
+	}
 	m.Run()
 	if path, err := built(); err == nil {
 		os.RemoveAll(filepath.Dir(path))
