@@ -48,8 +48,23 @@ func Redact(uri string) string {
 	return scheme + "://" + redactQuery(user) + ":***" + redactQuery(tail)
 }
 
+// redactQuery leaves out the passwords among parameters. What follows one and is no parameter may be a part of it.
 func redactQuery(s string) string {
-	return regexp.MustCompile(`(`+secret+`)[^&]*`).ReplaceAllString(s, "${1}***")
+	var kept []string
+	hidden := false
+	for part := range strings.SplitSeq(s, "&") {
+		at := regexp.MustCompile(secret).FindStringIndex(part)
+		switch {
+		case at != nil:
+			part, hidden = part[:at[1]]+"***", true
+		case hidden && !strings.Contains(part, "="):
+			continue
+		default:
+			hidden = false
+		}
+		kept = append(kept, part)
+	}
+	return strings.Join(kept, "&")
 }
 
 // redactPlain is for what is no URI: a path, or by mistake "user:password@tcp(host)/name" or "host=h password=p".

@@ -88,6 +88,7 @@ func TestRedact(t *testing.T) {
 		"postgres://user@host/db?password=s@cret":             "postgres://user@host/db?password=***",
 		"postgres://user@host/db?PassWord=s cr;et&x=y":        "postgres://user@host/db?PassWord=***&x=y",
 		"postgres://u:one@host/db?sslpassword=two&x=y":        "postgres://u:***@host/db?sslpassword=***&x=y",
+		"postgres://host/db?password=a&secret&b&x=y":          "postgres://host/db?password=***&x=y",
 		"mssql://host?database=d&pwd=secret":                  "mssql://host?database=d&pwd=***",
 		"sqlite:////data/metrics.db":                          "sqlite:////data/metrics.db",
 		"/data/metrics.db":                                    "/data/metrics.db",

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -33,7 +34,9 @@ const Owner = "keeper"
 type Server struct {
 	Bin string // folder of the server's programs
 	Dir string // folder of the cluster and of its socket
-	cmd func(name string, args ...string) *exec.Cmd
+	// Port is that of the socket's name, and of TCP where the settings of New open it.
+	Port int
+	cmd  func(name string, args ...string) *exec.Cmd
 
 	alive io.Closer // see watch; collected as garbage it would be closed
 
@@ -54,7 +57,8 @@ var shared = sync.OnceValues(func() (*Server, error) {
 	return start("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 })
 
-// New gives a cluster of the test's own, with these settings beside the usual ones, that it may stop and start.
+// New gives a cluster of the test's own, with these settings beside the usual ones, that it may stop and start. One that
+// listens on TCP has to be given a port: port=N.
 func New(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	testkit.Require(t, "postgres", true, "")
@@ -74,7 +78,7 @@ func start(settings ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Bin: bin, Dir: dir}
+	s := &Server{Bin: bin, Dir: dir, Port: portOf(settings)}
 	credential, err := unprivileged(dir)
 	if err != nil {
 		return nil, err
@@ -104,6 +108,18 @@ func start(settings ...string) (*Server, error) {
 		return nil, err
 	}
 	return s, s.exec("CREATE ROLE " + Owner + " LOGIN CREATEROLE")
+}
+
+// portOf finds the port among the settings, else PostgreSQL's own.
+func portOf(settings []string) int {
+	for _, set := range settings {
+		if text, ok := strings.CutPrefix(set, "port="); ok {
+			if n, err := strconv.Atoi(text); err == nil {
+				return n
+			}
+		}
+	}
+	return 5432
 }
 
 func (s *Server) data() string { return filepath.Join(s.Dir, "data") }
@@ -192,7 +208,42 @@ func unprivileged(dir string) (*syscall.Credential, error) {
 
 // URI is that of a database for a role.
 func (s *Server) URI(role, database string) string {
-	return fmt.Sprintf("postgresql://%s@/%s?host=%s", url.PathEscape(role), url.PathEscape(database), url.QueryEscape(s.Dir))
+	return fmt.Sprintf("postgresql://%s@/%s?host=%s&port=%d", url.PathEscape(role), url.PathEscape(database), url.QueryEscape(s.Dir), s.Port)
+}
+
+// Access replaces pg_hba.conf, which says who may connect from where and how, by these lines.
+func (s *Server) Access(t testing.TB, lines ...string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ctl("reload"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Own gives a file in the cluster's folder to whom the server runs as, which reads no key that others may read.
+func (s *Server) Own(t testing.TB, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(s.Dir, name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(s.Dir); err != nil || os.Chown(path, int(info.Sys().(*syscall.Stat_t).Uid), int(info.Sys().(*syscall.Stat_t).Gid)) != nil {
+		t.Fatalf("%s cannot be given to the server (%v)", path, err)
+	}
+	return path
+}
+
+// FreePort finds a TCP port of this machine that nobody listens on.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // Database makes a database that belongs to Owner and to this test alone, and gives its URI.
