@@ -50,7 +50,6 @@ func dbGrantReaderCommand() *cobra.Command {
 	fl.BoolVar(&fromStdin, "password-stdin", false, "read the password, one line, from standard input")
 	fl.BoolVar(&r.Rotate, "rotate-password", false, "make up a new password for a role that has one")
 	fl.BoolVar(&asJSON, "json", false, "print the result, password included, as JSON")
-	cmd.MarkFlagsMutuallyExclusive("password-stdin", "rotate-password")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		r.Name = args[0]
 		if fl.Changed("connections") && r.Connections < 1 {
@@ -58,6 +57,9 @@ func dbGrantReaderCommand() *cobra.Command {
 		}
 		if fl.Changed("organization") && r.Organization == "" {
 			return usage("--organization is empty; leave it out for the default")
+		}
+		if fromStdin && r.Rotate {
+			return usage("--password-stdin gives a password and --rotate-password makes one up; take one of them")
 		}
 		if fromStdin {
 			if r.Password, err = readPassword(cmd.InOrStdin()); err != nil {
