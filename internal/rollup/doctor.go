@@ -436,7 +436,7 @@ func (doc *doctor) links(c *Check) error {
 		err := errors.Join(
 			doc.tx.Row(doc.tx.Statement("SELECT COUNT(*) FROM "+cat.Links.Table), &n),
 			doc.tx.Row(doc.tx.Statement("SELECT COUNT(*) FROM "+cat.Links.Table+" l WHERE NOT EXISTS (SELECT 1 FROM "+cat.Table+" e WHERE "+same+")"), &orphans),
-			doc.tx.Row(doc.tx.Statement("SELECT COUNT(*) FROM "+cat.Table+" e WHERE e."+cat.Links.Column+" NOT IN ('', '[]') AND NOT EXISTS (SELECT 1 FROM "+
+			doc.tx.Row(doc.tx.Statement("SELECT COUNT(*) FROM "+cat.Table+" e WHERE CAST(e."+cat.Links.Column+" AS TEXT) NOT IN ('', '[]') AND NOT EXISTS (SELECT 1 FROM "+
 				cat.Links.Table+" l WHERE "+same+")"), &bare))
 		if err != nil {
 			return err
