@@ -130,6 +130,7 @@ func (g *merger) rejects(ctx context.Context, tx *sqldb.Tx, from, to int64) erro
 			return err
 		}
 		g.result(t).tally(rows, ids)
+		g.advance(int64(len(rows)))
 	}
 	return nil
 }

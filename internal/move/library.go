@@ -134,6 +134,7 @@ func (g *merger) savings(ctx context.Context) error {
 	}
 	if filled {
 		g.result(t)
+		g.advance(g.counts[t.Name])
 		g.note("%s: %d rows were left out: the target has rows of its own there, and nothing tells which are the same", t.Name, g.counts[t.Name])
 		return nil
 	}

@@ -16,6 +16,9 @@ import (
 
 // merge adds the rows of the source to those of the target.
 func (m *mover) merge(ctx context.Context) error {
+	for _, t := range []*metric.Table{metric.Daily(), metric.Totals(), metric.Monthly(), metric.Summary(), metric.Effectiveness(), metric.RollupDirty()} {
+		m.total -= m.counts[t.Name] // derived anew
+	}
 	g := &merger{mover: m, results: map[string]*Result{}, horizons: map[string]time.Time{}, patterns: map[int64]int64{}}
 	for _, step := range []struct {
 		name string
