@@ -38,7 +38,8 @@ func AllowInsecure() Setting {
 		Help: "with --production, connect all the same and say so"}
 }
 
-// PoolSize, PoolOverflow, PoolRecycle and PoolPrePing have the meaning and the defaults that SQLAlchemy gives them.
+// PoolSize is how many connections stay open. It and the other settings of the pool have the meaning and the defaults
+// that SQLAlchemy gives them.
 func PoolSize() Setting {
 	return Setting{Flag: "db-pool-size", Env: "FEEDBACK_LOOP_DB_POOL_SIZE", Default: "10", Help: "connections to a database server that stay open"}
 }
