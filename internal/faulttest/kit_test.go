@@ -194,8 +194,11 @@ func program(t testing.TB) string {
 	return path
 }
 
+// folder is where the program is built, when it is.
+var folder = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "feedback-loop-program-") })
+
 var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "feedback-loop-program-")
+	dir, err := folder()
 	if err != nil {
 		return "", err
 	}
@@ -213,8 +216,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	m.Run()
-	if path, err := built(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	if dir, err := folder(); err == nil {
+		os.RemoveAll(dir)
 	}
 }
 
