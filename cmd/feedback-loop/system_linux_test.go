@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -166,4 +167,50 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("%d rows are in, want 20000", n)
 	}
 	command(t.Context(), "doctor", "--db", db).is(t, exitDone)
+}
+
+// A target that is full in the middle of a copy: with room the same command goes on.
+func TestDBCopyDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	err := syscall.Mount("none", dir, "tmpfs", 0, "size=6000k")
+	testkit.Require(t, "root", err == nil, fmt.Sprint("no file system can be mounted: ", err))
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	from, to := imported(t, sampleFile(t, 20_000)), filepath.Join(dir, "to.db")
+	command(t.Context(), "db", "copy", "--from", from, "--to", to).is(t, exitFailed, "writing "+to, "the disk is full", "Free space and run this again")
+	if n := single(t, to, "SELECT SUM(row_count) FROM copy_progress"); n == 0 {
+		t.Error("nothing was copied before the disk was full")
+	}
+	if err := syscall.Mount("none", dir, "tmpfs", syscall.MS_REMOUNT, "size=100m"); err != nil {
+		t.Fatal(err)
+	}
+	command(t.Context(), "db", "copy", "--from", from, "--to", to).is(t, exitDone, "continued a copy that had been interrupted")
+	same(t, state(t, to), state(t, from))
+	command(t.Context(), "doctor", "--db", to).is(t, exitDone)
+}
+
+// Memory does not grow with the rows: neither with their number nor with their size.
+func TestDBCopyMemory(t *testing.T) {
+	t.Parallel()
+	const rows = 200
+	var b strings.Builder
+	b.WriteString(`{"bugs":[`)
+	long := strings.Repeat("0123456789abcde ", 1<<16) // 1 MiB
+	for i := range rows {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`{"pattern":"p","error":"e` + strconv.Itoa(i) + `","code":"` + long + `","timestamp":"2026-01-02"}`)
+	}
+	b.WriteString("]}")
+	from := imported(t, write(t, "large.json", b.String()))
+	c := program(t.Context(), t, "db", "copy", "--from", from, "--to", filepath.Join(t.TempDir(), "to.db"))
+	memory := measured(t, c)
+	finish(t, c).is(t, exitDone, "metrics_bugs", "equal")
+	if got := memory(); got > maxMemory && !raced {
+		t.Errorf("%d MiB of memory, at most %d", got>>20, maxMemory>>20)
+	}
 }

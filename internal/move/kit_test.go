@@ -29,8 +29,15 @@ func directions() [][2]string {
 }
 
 // each runs a test for all pairs of engines.
-func each(t *testing.T, f func(t *testing.T, from, to string)) {
-	for _, d := range directions() {
+func each(t *testing.T, f func(t *testing.T, from, to string)) { across(t, directions(), f) }
+
+// thereAndBack runs a test for the pairs in which each engine is once on each side.
+func thereAndBack(t *testing.T, f func(t *testing.T, from, to string)) {
+	across(t, directions()[:2], f)
+}
+
+func across(t *testing.T, pairs [][2]string, f func(t *testing.T, from, to string)) {
+	for _, d := range pairs {
 		t.Run(d[0]+" to "+d[1], func(t *testing.T) { f(t, d[0], d[1]) })
 	}
 }

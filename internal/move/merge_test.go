@@ -62,7 +62,7 @@ func content(t testing.TB, db *sqldb.DB, table *metric.Table) (rows []string) {
 
 // Two databases that share a file, and records without time, become what one would be that had imported everything.
 func TestMerge(t *testing.T) {
-	each(t, func(t *testing.T, from, to string) {
+	thereAndBack(t, func(t *testing.T, from, to string) {
 		mine, shared, theirs := made(t, 700, 11), made(t, 600, 12), made(t, 800, 13)
 		strange := odd(t)
 		src, dst, want := fresh(t, from), fresh(t, to), fresh(t, to)
@@ -110,7 +110,7 @@ func rejectsOf(t testing.TB, db *sqldb.DB) {
 
 // Records without time were given another one by each side: the target's stays, and there is one row.
 func TestMergeUndated(t *testing.T) {
-	each(t, func(t *testing.T, from, to string) {
+	thereAndBack(t, func(t *testing.T, from, to string) {
 		strange := odd(t)
 		src, dst := fresh(t, from), fresh(t, to)
 		im := importer(src)
@@ -177,7 +177,7 @@ func TestMergeCounters(t *testing.T) {
 
 // What the target has removed for its age does not come back, and the later horizon counts.
 func TestMergeRetention(t *testing.T) {
-	each(t, func(t *testing.T, from, to string) {
+	thereAndBack(t, func(t *testing.T, from, to string) {
 		src, dst := fresh(t, from), fresh(t, to)
 		theirs := made(t, 800, 21)
 		load(t, src, theirs)
@@ -258,7 +258,7 @@ func pairs(t testing.TB, db *sqldb.DB, query string) (all []string) {
 
 // What people manage is added under ids that mean the same on both sides: references follow.
 func TestMergeLibrary(t *testing.T) {
-	each(t, func(t *testing.T, from, to string) {
+	thereAndBack(t, func(t *testing.T, from, to string) {
 		src, dst := fresh(t, from), fresh(t, to)
 		put(t, src, metric.Organizations(), organization("ours"), organization("more"))
 		put(t, dst, metric.Organizations(), organization("ours"))
@@ -294,7 +294,7 @@ func TestMergeLibrary(t *testing.T) {
 
 // One id must not stand for two organisations: their events would be mixed up.
 func TestMergeOrganizations(t *testing.T) {
-	each(t, func(t *testing.T, from, to string) {
+	thereAndBack(t, func(t *testing.T, from, to string) {
 		for _, c := range []struct {
 			src, dst []string
 			want     string

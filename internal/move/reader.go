@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
 )
@@ -71,7 +73,10 @@ func (r *reader) next() ([]metric.Row, error) {
 			return nil // the statement has to come to its end
 		}
 		row, err := sqldb.ScanRow(x, types)
-		rows, size = append(rows, row), size+bytes(row)
+		if err == nil {
+			compact(types, row)
+			rows, size = append(rows, row), size+bytes(row)
+		}
 		return err
 	})
 	if err != nil {
@@ -100,6 +105,18 @@ func (r *reader) statement() *sqldb.Statement {
 		s.Add(and+"("+key+") > ("+strings.TrimSuffix(strings.Repeat("?, ", len(r.last)), ", ")+")", r.last...)
 	}
 	return s.Add(" ORDER BY "+key+" LIMIT ?", int64(r.limit))
+}
+
+// compact takes the blanks out of JSON that engines put there: it is kept as compact text.
+func compact(types []metric.Type, row metric.Row) {
+	for i, t := range types {
+		if text, ok := row[i].(string); ok && (t == metric.JSON || t == metric.List) {
+			raw := jsontext.Value(text)
+			if raw.Compact(jsontext.AllowDuplicateNames(true)) == nil {
+				row[i] = string(raw)
+			}
+		}
+	}
 }
 
 // bytes is about what a row takes in memory.

@@ -43,7 +43,7 @@ func wantFault(t testing.TB, err error, kind fault.Kind, parts ...string) {
 
 // A copy that was stopped anywhere, any number of times, goes on where it was and ends as one that was not.
 func TestResume(t *testing.T) {
-	each(t, func(t *testing.T, from, to string) {
+	thereAndBack(t, func(t *testing.T, from, to string) {
 		src, files := filled(t, from, 3000)
 		dst := fresh(t, to)
 		rows := int64(0)
@@ -95,7 +95,7 @@ func TestUnfinished(t *testing.T) {
 
 // Somebody who writes into the target while it is filled is noticed.
 func TestStranger(t *testing.T) {
-	each(t, func(t *testing.T, from, to string) {
+	thereAndBack(t, func(t *testing.T, from, to string) {
 		src, files := filled(t, from, 1000)
 		dst := fresh(t, to)
 		stopped(t, src, dst, 0.0)
@@ -108,7 +108,7 @@ func TestStranger(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	each(t, func(t *testing.T, from, to string) {
+	thereAndBack(t, func(t *testing.T, from, to string) {
 		src, _ := filled(t, from, 500)
 		dst := fresh(t, to)
 		put(t, dst, metric.ImportUndated(), metric.Row{"f81d4fae-7dec-11d0-a765-00a0c91e6bf6", now()})
@@ -212,5 +212,23 @@ func TestLostServer(t *testing.T) {
 	wantFault(t, err, fault.Disconnected, "reading "+dst.Where())
 	if errors.Is(err, context.Canceled) {
 		t.Error("nobody interrupted the copy")
+	}
+}
+
+// A row that the target cannot hold ends the copy, and is named.
+func TestUnstorable(t *testing.T) {
+	for name, c := range map[string]struct{ column, value, want string }{
+		"NUL":       {"extra", `{"a":"\u0000"}`, "a character that PostgreSQL cannot store"},
+		"long text": {"pattern", strings.Repeat("x", 256), "too long"},
+		"no JSON":   {"extra", "{", "json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src, _ := filled(t, sqlite, 1000)
+			exec(t, src, "UPDATE metrics_bugs SET "+c.column+" = ? WHERE id = 150", c.value)
+			_, err := move.Copy(t.Context(), src, fresh(t, postgres), move.Options{})
+			if err == nil || !strings.Contains(err.Error(), "metrics_bugs: writing postgresql://") || !strings.Contains(err.Error(), "row [150]: ") || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("the error is %v", err)
+			}
+		})
 	}
 }

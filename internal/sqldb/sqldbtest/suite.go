@@ -40,7 +40,7 @@ func Run(t *testing.T, s Suite) {
 		run  func(*testing.T, Suite)
 	}{
 		{"Migrate", testMigrate}, {"Refuse", testRefuse}, {"Race", testRace}, {"Kill", testKill},
-		{"Loader", testLoader}, {"RoundTrip", testRoundTrip},
+		{"Loader", testLoader}, {"RoundTrip", testRoundTrip}, {"Numbered", testNumbered},
 		{"Tx", testTx}, {"Cancel", testCancel}, {"Concurrent", testConcurrent}, {"Query", testQuery},
 	}
 	for _, g := range groups {
