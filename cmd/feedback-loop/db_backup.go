@@ -13,7 +13,8 @@ import (
 )
 
 const backupHelp = `Backup writes the whole database, as it is at one moment, to one file, while others go on reading and writing. The file
-appears when it is whole and on the disk; a backup that is interrupted leaves none.
+appears when it is whole and on the disk. A backup that is interrupted leaves nothing; one that is killed may leave
+.FILE.*.partial, which can be removed.
 
 SQLite: the file is a database of its own, compacted and checked. PostgreSQL: the file is an archive of pg_dump, which has to be
 installed and must not be older than the server; it holds the schemas metrics, api and bi and nothing else, and is made by
