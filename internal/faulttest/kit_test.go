@@ -60,7 +60,7 @@ type file struct {
 // Sizes of files: an import of a few events has four transactions, for its beginning, two batches, and its end; one of
 // many gives a test the time to disturb it.
 const (
-	twoBatches   = 5_000
+	twoBatches   = 8_000
 	transactions = 4
 	manyBatches  = 20_000
 )

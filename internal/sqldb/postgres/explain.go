@@ -36,8 +36,12 @@ const (
 )
 
 // lost says whether a server, or the proxy before it, is going, has gone, or is not back yet. The code 08P01 is that of
-// a protocol gone wrong, and of anything that pgbouncer has to say, which is then fatal.
+// a protocol gone wrong, and of anything that pgbouncer has to say, which is then fatal. After a panic, whatever its
+// reason, the server starts anew.
 func lost(e *pgconn.PgError) bool {
+	if e.SeverityUnlocalized == "PANIC" {
+		return true
+	}
 	switch e.Code {
 	case "57P01", "57P02", "57P03", "57P05":
 		return true
