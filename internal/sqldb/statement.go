@@ -3,6 +3,8 @@ package sqldb
 import (
 	"fmt"
 	"strings"
+
+	"github.com/feedback-loop/feedback-loop/internal/metric"
 )
 
 // Statement is SQL under construction: constant text of ours, with every value as a parameter.
@@ -39,3 +41,15 @@ func (s *Statement) String() string { return s.sql.String() }
 
 // Args are the values in the order of the placeholders, as the driver takes them.
 func (s *Statement) Args() []any { return s.args }
+
+// Define writes the definition of a column, whose type and default an engine has written.
+func Define(c *metric.Column, columnType string, literal func(any) string) string {
+	def := c.Name + " " + columnType
+	if c.Required {
+		def += " NOT NULL"
+	}
+	if c.Default != nil {
+		def += " DEFAULT " + literal(c.Default)
+	}
+	return def
+}

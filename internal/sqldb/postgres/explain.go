@@ -14,26 +14,54 @@ import (
 	"github.com/feedback-loop/feedback-loop/internal/fault"
 )
 
-// SQLSTATE codes, see appendix A of PostgreSQL's manual.
-const (
-	badPassword      = "28P01"
-	badAuthorization = "28000"
-	noDatabase       = "3D000"
-	noRights         = "42501"
-	noTable          = "42P01"
-	lockTimeout      = "55P03"
-	cancelled        = "57014"
-	databaseDropped  = "57P04"
-	readOnly         = "25006"
-	idleTooLong      = "25P03"
-	diskFull         = "53100"
-	outOfMemory      = "53200"
-	tooMany          = "53300"
-	deadlock         = "40P01"
-	serialization    = "40001"
-	notText          = "22021"
-	notJSONText      = "22P05"
-)
+// meaning is what an error of the server means for the user, and what to do about it.
+type meaning struct {
+	kind            fault.Kind
+	message, remedy string
+}
+
+// meanings are those of the SQLSTATE codes that an administrator or a user can do something about; see appendix A of
+// PostgreSQL's manual.
+func meanings() map[string]meaning {
+	return map[string]meaning{
+		"28P01": {fault.Denied, "the server does not accept this user and password",
+			"Check both in the URI; write @ : / and % in a password as %40 %3A %2F and %25."},
+		"28000": {fault.Denied, "the server does not let this user in",
+			"Check the user in the URI, and the server's pg_hba.conf."},
+		"3D000": {fault.Unavailable, "there is no such database",
+			"Make it with: createdb --encoding UTF8 NAME, or check the name in the URI."},
+		"42501": {fault.Denied, "the user of the database may not do that",
+			"Connect as the owner of the tables, or let an administrator grant: CREATE ON DATABASE (to make the tables), CREATEROLE (to make readers)."},
+		"42P01": {fault.Internal, "a table is missing",
+			"If somebody removed it, restore a backup; see: feedback-loop db status"},
+		"55P03": {fault.Unavailable, "the database is locked by another process",
+			"Wait until its import ends and run this again; nothing is lost by that."},
+		"57014": {fault.Unavailable, "the server cancelled the statement because it took too long",
+			"Ask for less at once, or run this again when the server is less busy."},
+		"25P03": {fault.Disconnected, "the server ended a transaction that was idle",
+			"Run this again; a dry run of slow standard input is better done from a file."},
+		"53100": {fault.Unavailable, "the disk of the server is full",
+			"Free space there and run this again; what was written before is kept and will be recognised."},
+		"53200": {fault.Unavailable, "the server is out of memory or of locks",
+			"Raise max_locks_per_transaction on the server if the tables have many parts, then run this again."},
+		"53300": {fault.Unavailable, "the server has no free connection",
+			"Raise max_connections there, use a smaller --db-pool-size, or put pgbouncer between."},
+		"25006": {fault.Unavailable, "the server takes no writes: it is a standby or read-only",
+			"Name the primary, or several hosts with target_session_attrs=read-write."},
+		"40P01": {fault.Disconnected, "the server undid the transaction for the sake of another",
+			"Run this again; nothing is lost by that."},
+		"40001": {fault.Disconnected, "the server undid the transaction for the sake of another",
+			"Run this again; nothing is lost by that."},
+		"57P04": {fault.Unavailable, "the database was dropped",
+			"Restore it, or name another."},
+		"23514": {fault.Conflict, "a row does not fit its table, or none of the table's parts",
+			"A part that was made by hand must begin and end with a month in UTC: detach it, and it will be made anew."},
+		"22021": {fault.Invalid, "the text holds a character that PostgreSQL cannot store, such as NUL",
+			"Remove it from the record."},
+		"22P05": {fault.Invalid, "the text holds a character that PostgreSQL cannot store, such as NUL",
+			"Remove it from the record."},
+	}
+}
 
 // lost says whether a server, or the proxy before it, is going, has gone, or is not back yet. The code 08P01 is that of
 // a protocol gone wrong, and of anything that pgbouncer has to say, which is then fatal. After a panic, whatever its
@@ -99,40 +127,9 @@ func explainServer(e *pgconn.PgError, err error) error {
 		return fault.New(fault.Disconnected, "the server ended the connection (%s)", e.Message).
 			Try("Run this again when the server is back; what was written will be recognised.")
 	}
-	say := func(k fault.Kind, message, remedy string) error {
-		return fault.New(k, "%s", message).Because(err).Try("%s", remedy)
+	m, ok := meanings()[e.Code]
+	if !ok {
+		return err
 	}
-	switch e.Code {
-	case badPassword:
-		return say(fault.Denied, "the server does not accept this user and password", "Check both in the URI; write @ : / and % in a password as %40 %3A %2F and %25.")
-	case badAuthorization:
-		return say(fault.Denied, "the server does not let this user in", "Check the user in the URI, and the server's pg_hba.conf.")
-	case noDatabase:
-		return say(fault.Unavailable, "there is no such database", "Make it with: createdb --encoding UTF8 NAME, or check the name in the URI.")
-	case noRights:
-		return say(fault.Denied, "the user of the database may not do that", "Connect as the owner of the tables, or let an administrator grant: CREATE ON DATABASE (to make the tables), CREATEROLE (to make readers).")
-	case noTable:
-		return say(fault.Internal, "a table is missing", "If somebody removed it, restore a backup; see: feedback-loop db status")
-	case lockTimeout:
-		return say(fault.Unavailable, "the database is locked by another process", "Wait until its import ends and run this again; nothing is lost by that.")
-	case cancelled:
-		return say(fault.Unavailable, "the server cancelled the statement because it took too long", "Ask for less at once, or run this again when the server is less busy.")
-	case idleTooLong:
-		return say(fault.Disconnected, "the server ended a transaction that was idle", "Run this again; a dry run of slow standard input is better done from a file.")
-	case diskFull:
-		return say(fault.Unavailable, "the disk of the server is full", "Free space there and run this again; what was written before is kept and will be recognised.")
-	case outOfMemory:
-		return say(fault.Unavailable, "the server is out of memory or of locks", "Raise max_locks_per_transaction on the server if the tables have many parts, then run this again.")
-	case tooMany:
-		return say(fault.Unavailable, "the server has no free connection", "Raise max_connections there, use a smaller --db-pool-size, or put pgbouncer between.")
-	case readOnly:
-		return say(fault.Unavailable, "the server takes no writes: it is a standby or read-only", "Name the primary, or several hosts with target_session_attrs=read-write.")
-	case deadlock, serialization:
-		return say(fault.Disconnected, "the server undid the transaction for the sake of another", "Run this again; nothing is lost by that.")
-	case databaseDropped:
-		return say(fault.Unavailable, "the database was dropped", "Restore it, or name another.")
-	case notText, notJSONText:
-		return say(fault.Invalid, "the text holds a character that PostgreSQL cannot store, such as NUL", "Remove it from the record.")
-	}
-	return err
+	return fault.New(m.kind, "%s", m.message).Because(err).Try("%s", m.remedy)
 }

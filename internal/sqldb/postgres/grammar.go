@@ -175,16 +175,7 @@ func (g grammar) AddColumn(t *metric.Table, c *metric.Column) string {
 	return fmt.Sprintf("ALTER TABLE %s.%s ADD COLUMN %s", schema(t), t.Name, g.column(c))
 }
 
-func (grammar) column(c *metric.Column) string {
-	def := c.Name + " " + columnType(c)
-	if c.Required {
-		def += " NOT NULL"
-	}
-	if c.Default != nil {
-		def += " DEFAULT " + literal(c.Default)
-	}
-	return def
-}
+func (grammar) column(c *metric.Column) string { return sqldb.Define(c, columnType(c), literal) }
 
 // columnType gives texts the collation "C": indexes that compare bytes are fast, survive an upgrade of the system's
 // library, and sort as SQLite does.

@@ -87,16 +87,7 @@ func (g grammar) AddColumn(t *metric.Table, c *metric.Column) string {
 	return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", t.Name, g.column(c))
 }
 
-func (grammar) column(c *metric.Column) string {
-	def := c.Name + " " + columnType(c)
-	if c.Required {
-		def += " NOT NULL"
-	}
-	if c.Default != nil {
-		def += " DEFAULT " + literal(c.Default)
-	}
-	return def
-}
+func (grammar) column(c *metric.Column) string { return sqldb.Define(c, columnType(c), literal) }
 
 func columnType(c *metric.Column) string {
 	switch c.Type {
