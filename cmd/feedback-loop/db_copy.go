@@ -21,8 +21,8 @@ their order are compared for every table. A file that was imported before the co
 
 The target is made, or brought up to date, if need be. It has to be empty. A copy that was interrupted is continued by the
 same command. The source has to be of this program's schema version, and is not changed; imports into it wait, or say that
-it is locked, until the copy is done. Not copied is what belongs to a database itself: who runs which job, and schema
-versions.
+it is locked, until the copy is done; into the target, while both are compared. Not copied is what belongs to a database
+itself: who runs which job, and schema versions.
 
 With --merge the target may hold rows of its own. Events that are new are added under ids of the target, and rollups and
 summaries follow; of counters, times given to undated records and patterns that both sides have, the target's stay; of two

@@ -11,27 +11,28 @@ import (
 
 // compare reads both sides in full, and closes the copy if they are equal. If they are not it stays unfinished.
 func (m *mover) compare(ctx context.Context) error {
-	equal := true
-	for _, t := range tables() {
-		r, err := m.compareTable(ctx, t)
-		if err != nil {
-			return fmt.Errorf("comparing %s: %w", t.Name, err)
-		}
-		m.rep.Tables = append(m.rep.Tables, r)
-		equal = equal && r.Equal
-	}
-	if !equal {
-		return nil
-	}
 	return m.to.Write(ctx, func(tx *sqldb.Tx) error {
+		if err := tx.Walk(); err != nil {
+			return err
+		}
+		for _, t := range tables() {
+			r, err := m.compareTable(tx, t)
+			if err != nil {
+				return fmt.Errorf("comparing %s: %w", t.Name, err)
+			}
+			m.rep.Tables = append(m.rep.Tables, r)
+		}
+		if len(m.rep.Differing()) > 0 {
+			return nil
+		}
 		_, err := tx.Exec(tx.Statement("DELETE FROM copy_progress"))
 		return err
 	})
 }
 
 // compareTable reads batches of both sides at the same time, in step: a server ends a transaction that is idle for long.
-func (m *mover) compareTable(ctx context.Context, t *metric.Table) (Result, error) {
-	sides := []*side{{r: newReader(m.src, t)}, {r: newReader(loose{m.to, ctx}, t)}}
+func (m *mover) compareTable(target *sqldb.Tx, t *metric.Table) (Result, error) {
+	sides := []*side{{r: newReader(m.src, t)}, {r: newReader(target, t)}}
 	for !sides[0].r.done || !sides[1].r.done {
 		before := sides[0].d.rows
 		var wait sync.WaitGroup

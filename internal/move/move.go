@@ -144,6 +144,9 @@ func (m *mover) run(ctx context.Context) error {
 		m.rep.Merged = true
 		return m.merge(ctx)
 	}
+	if err := m.src.Walk(); err != nil {
+		return err
+	}
 	m.total = 2 * m.total // each row is copied, and compared
 	for _, t := range tables() {
 		m.advance(p[t.Name].rows)

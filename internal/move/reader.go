@@ -1,7 +1,6 @@
 package move
 
 import (
-	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -21,27 +20,10 @@ const (
 	maxBytes  = 4 << 20
 )
 
-// querier is a transaction, or a database that is read outside of one.
-type querier interface {
-	Statement(sql string, args ...any) *sqldb.Statement
-	Query(s *sqldb.Statement, scan func(*sql.Rows) error) error
-}
-
-// loose reads each batch for itself.
-type loose struct {
-	*sqldb.DB
-	ctx context.Context
-}
-
-// Query implements querier.
-func (l loose) Query(s *sqldb.Statement, scan func(*sql.Rows) error) error {
-	return l.DB.Query(l.ctx, s, scan)
-}
-
 // reader reads a table in batches by ascending key, each with one statement, so that nothing has to be kept open in
 // between. Rows have their ids.
 type reader struct {
-	q     querier
+	tx    *sqldb.Tx
 	table *metric.Table // numbered
 	names []string      // of the key
 	at    []int         // positions of the key
@@ -52,8 +34,8 @@ type reader struct {
 	done  bool // there are no more rows
 }
 
-func newReader(q querier, t *metric.Table) *reader {
-	r := &reader{q: q, table: sqldb.Numbered(t), names: t.Identity, limit: firstRows}
+func newReader(tx *sqldb.Tx, t *metric.Table) *reader {
+	r := &reader{tx: tx, table: sqldb.Numbered(t), names: t.Identity, limit: firstRows}
 	if t.AutoID {
 		r.names = []string{"id"}
 	}
@@ -68,7 +50,7 @@ func (r *reader) next() ([]metric.Row, error) {
 	var rows []metric.Row
 	size, left := 0, false
 	types := r.table.Types()
-	err := r.q.Query(r.statement(), func(x *sql.Rows) error {
+	err := r.tx.Query(r.statement(), func(x *sql.Rows) error {
 		if left = size >= maxBytes; left {
 			return nil // the statement has to come to its end
 		}
@@ -94,7 +76,7 @@ func (r *reader) next() ([]metric.Row, error) {
 }
 
 func (r *reader) statement() *sqldb.Statement {
-	s := r.q.Statement("SELECT " + strings.Join(r.table.Names(), ", ") + " FROM " + r.table.Name)
+	s := r.tx.Statement("SELECT " + strings.Join(r.table.Names(), ", ") + " FROM " + r.table.Name)
 	and := " WHERE "
 	if r.where != "" {
 		s.Add(and+r.where, r.args...)

@@ -10,8 +10,15 @@ import (
 
 var (
 	_ sqldb.Renumberer = grammar{}
+	_ sqldb.Walker     = grammar{}
 	_ sqldb.Comparer   = grammar{}
 )
+
+// Walk implements sqldb.Walker. A table that was filled a moment ago has no statistics, and of a key of several columns
+// only the first is looked at.
+func (grammar) Walk() string {
+	return "SELECT set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
+}
 
 // Renumber implements sqldb.Renumberer. It never takes a sequence back.
 func (grammar) Renumber(t *metric.Table) string {

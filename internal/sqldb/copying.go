@@ -37,6 +37,23 @@ func (tx *Tx) Renumber(t *metric.Table) error {
 	return err
 }
 
+// Walker is an engine that may sort a table anew for each batch that is read of it by its key, where it misjudges how many
+// rows are left.
+type Walker interface {
+	// Walk is a statement that makes it follow the index, up to the end of the transaction.
+	Walk() string
+}
+
+// Walk makes the rest of the transaction fit for reading whole tables in batches by their key, and for little else.
+func (tx *Tx) Walk() error {
+	e, ok := tx.db.engine.(Walker)
+	if !ok {
+		return nil
+	}
+	_, err := tx.Exec(tx.Statement(e.Walk()))
+	return err
+}
+
 // Comparer is an engine that can tell whether two connections lead to one database.
 type Comparer interface {
 	// Same compares two databases of this engine.
