@@ -37,7 +37,7 @@ func floors() []floor {
 		{"internal/store", "dashboard sqldb metric fault"},
 		{"internal/rollup", "store retention sqldb metric fault"},
 		{"internal/ingest", "rollup store retention sqldb metric fault"},
-		{"internal/move", "rollup sqldb metric fault"},
+		{"internal/move", "rollup retention sqldb metric fault"},
 		{"internal/ingest/metricsjson", "ingest metric fault"},
 		{"internal/ingest/ndjson", "ingest metric fault"},
 		{"internal/ingest/originaldb", "ingest metric fault"},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
+	"github.com/feedback-loop/feedback-loop/internal/retention"
 	"github.com/feedback-loop/feedback-loop/internal/rollup"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
 )
@@ -19,7 +20,7 @@ func (m *mover) merge(ctx context.Context) error {
 	for _, t := range []*metric.Table{metric.Daily(), metric.Totals(), metric.Monthly(), metric.Summary(), metric.Effectiveness(), metric.RollupDirty()} {
 		m.total -= m.counts[t.Name] // derived anew
 	}
-	g := &merger{mover: m, results: map[string]*Result{}, horizons: map[string]time.Time{}, patterns: map[int64]int64{}}
+	g := &merger{mover: m, results: map[string]*Result{}, patterns: map[int64]int64{}}
 	for _, step := range []struct {
 		name string
 		do   func(context.Context) error
@@ -125,27 +126,16 @@ func (g *merger) retention(ctx context.Context) error {
 
 // events merges all categories, with their links.
 func (g *merger) events(ctx context.Context) error {
-	err := g.to.Try(ctx, func(tx *sqldb.Tx) error { return g.readHorizons(tx) })
+	err := g.to.Snapshot(ctx, func(tx *sqldb.Tx) (err error) {
+		g.horizons, err = retention.Horizons(tx)
+		return err
+	})
 	for _, cat := range metric.Catalogue() {
 		if err == nil {
 			err = g.category(ctx, cat)
 		}
 	}
 	return err
-}
-
-func (g *merger) readHorizons(tx *sqldb.Tx) error {
-	r := newReader(tx, metric.Retention())
-	for !r.done {
-		rows, err := r.next()
-		if err != nil {
-			return err
-		}
-		for _, row := range rows {
-			g.horizons[row[0].(string)] = row[1].(time.Time)
-		}
-	}
-	return nil
 }
 
 func (g *merger) category(ctx context.Context, cat *metric.Category) error {

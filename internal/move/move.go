@@ -109,7 +109,7 @@ func Source(ctx context.Context, from *sqldb.DB) error {
 		return fault.New(fault.NotFound, "%s holds no tables", from.Where()).Try("Check --from; nothing was copied.")
 	case version < metric.SchemaVersion:
 		return fault.New(fault.Conflict, "%s has schema version %d; only version %d is copied, and a copy does not change its source",
-			from.Where(), version, metric.SchemaVersion).Try("Bring it up to date first: feedback-loop doctor --db %s", from.Where())
+			from.Where(), version, metric.SchemaVersion).Try("Bring it up to date first: feedback-loop db migrate --db %s", from.Where())
 	}
 	return nil
 }

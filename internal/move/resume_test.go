@@ -126,7 +126,7 @@ func TestRefused(t *testing.T) {
 		wantFault(t, err, fault.Conflict, src.Where()+" has schema version 3")
 		exec(t, src, "DELETE FROM feedback_loop_versions WHERE version > 1")
 		_, err = move.Copy(t.Context(), src, fresh(t, to), move.Options{})
-		wantFault(t, err, fault.Conflict, src.Where()+" has schema version 1", "feedback-loop doctor --db")
+		wantFault(t, err, fault.Conflict, src.Where()+" has schema version 1", "feedback-loop db migrate --db")
 	})
 }
 
