@@ -20,7 +20,8 @@ func (grammar) Facts(ctx context.Context, db *sqldb.DB) ([]sqldb.Fact, error) {
 		{"connections", `SELECT COUNT(*) || ' of ' || current_setting('max_connections') || ' on the server, ' ||
   COUNT(*) FILTER (WHERE datname = current_database()) || ' in this database' FROM pg_stat_activity WHERE backend_type = 'client backend'`},
 		{"search path", `SELECT COALESCE((SELECT string_agg(c, ' ') FROM pg_db_role_setting s, unnest(s.setconfig) c
-  WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) AND c LIKE 'search_path=%'), 'not set')`},
+  WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) AND c LIKE 'search_path=%'
+  AND s.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = CURRENT_USER))), 'not set')`},
 		{"row security", `SELECT COUNT(*) FILTER (WHERE c.relforcerowsecurity) || ' of ' || COUNT(*) || ' tables' FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN ('metrics', 'api') AND c.relkind IN ('r', 'p') AND NOT c.relispartition`},
 		{"views", `SELECT COALESCE(string_agg(matviewname || CASE WHEN ispopulated THEN '' ELSE ' (empty)' END, ', ' ORDER BY matviewname), 'none')
