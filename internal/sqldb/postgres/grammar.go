@@ -105,7 +105,7 @@ func (g grammar) Create(t *metric.Table) []string {
 		defs = append(defs, "PRIMARY KEY ("+strings.Join(t.Identity, ", ")+")")
 	}
 	if t.Tenants && !t.AutoID { // a rollup: its rows are added to, and with room in their page no index has to know
-		tail = " WITH (fillfactor = 70)"
+		tail = " WITH (fillfactor = 85)"
 	}
 	stmts = append(stmts, fmt.Sprintf("CREATE TABLE %s (\n  %s\n)%s", name, strings.Join(defs, ",\n  "), tail))
 	if t.AutoID {
