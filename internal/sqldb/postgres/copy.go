@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -30,8 +29,12 @@ const uniqueViolation = "23505"
 const warned = "feedback-loop conflicts in "
 
 // copyNew writes the rows if all of them are new; done is false if nothing was written.
-func (s *session) copyNew(rows []metric.Row, ids []int64) (done bool, err error) {
-	if !s.table.Monthly || !s.table.AutoID || s.mode != sqldb.Skip || len(rows) < minCopy {
+func (s *session) copyNew(rows []metric.Row, ids []int64, groups []*group) (done bool, err error) {
+	placed := 0 // a row that belongs to no part has to be refused, not left out
+	for _, g := range groups {
+		placed += len(g.rows)
+	}
+	if !s.table.AutoID || s.mode != sqldb.Skip || len(rows) < minCopy || placed != len(rows) {
 		return false, nil
 	}
 	memory := s.pg.CustomData()
@@ -42,7 +45,7 @@ func (s *session) copyNew(rows []metric.Row, ids []int64) (done bool, err error)
 	if err := s.exec("SAVEPOINT " + savepoint); err != nil {
 		return false, err
 	}
-	err = s.copyParts(rows, ids)
+	err = s.copyParts(rows, ids, groups)
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == uniqueViolation {
 		memory[warned+s.table.Name] = cautious
 		return false, s.exec("ROLLBACK TO SAVEPOINT " + savepoint + "; RELEASE SAVEPOINT " + savepoint)
@@ -59,25 +62,11 @@ func (s *session) exec(stmt string) error {
 }
 
 // copyParts copies the rows into the parts that they belong to.
-func (s *session) copyParts(rows []metric.Row, ids []int64) error {
-	at := s.table.Position("timestamp")
-	byPart, order := map[string][]int{}, []string{}
-	var name string
-	var last time.Time
-	for i, row := range rows {
-		if t, ok := row[at].(time.Time); !ok {
-			return fmt.Errorf("postgres: a row of %s has no timestamp", s.table.Name)
-		} else if t = t.UTC(); name == "" || t.Year() != last.Year() || t.Month() != last.Month() {
-			last, name = t, partOf(s.table, t).name
-		}
-		if byPart[name] == nil {
-			order = append(order, name)
-		}
-		byPart[name] = append(byPart[name], i)
-	}
-	for _, name := range order {
-		stmt := fmt.Sprintf("COPY metrics.%s (id, %s) FROM STDIN (FORMAT binary)", name, strings.Join(s.table.Names(), ", "))
-		if _, err := s.pg.CopyFrom(s.ctx, &copyReader{table: s.table, types: s.table.Types(), rows: rows, ids: ids, which: byPart[name]}, stmt); err != nil {
+func (s *session) copyParts(rows []metric.Row, ids []int64, groups []*group) error {
+	columns := strings.Join(s.table.Names(), ", ")
+	for _, g := range groups {
+		stmt := fmt.Sprintf("COPY metrics.%s (id, %s) FROM STDIN (FORMAT binary)", g.part.name, columns)
+		if _, err := s.pg.CopyFrom(s.ctx, &copyReader{table: s.table, types: s.table.Types(), rows: rows, ids: ids, which: g.rows}, stmt); err != nil {
 			return err
 		}
 	}

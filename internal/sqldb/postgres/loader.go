@@ -156,11 +156,15 @@ func every(int) bool { return true }
 // Insert implements sqldb.Loader.
 func (l *loader) Insert(ctx context.Context, rows []metric.Row) (ids []int64, err error) {
 	err = l.use(ctx, func(s *session) error {
-		if err := s.parts(rows); err != nil {
+		var groups []*group
+		if l.table.Monthly {
+			groups = s.groups(rows)
+		}
+		if err := s.parts(groups); err != nil {
 			return err
 		}
 		if l.mode == sqldb.Skip || len(l.table.Identity) == 0 {
-			ids, err = s.insertNew(rows)
+			ids, err = s.insertNew(rows, groups)
 		} else {
 			ids, err = s.merge(rows)
 		}
@@ -169,25 +173,44 @@ func (l *loader) Insert(ctx context.Context, rows []metric.Row) (ids []int64, er
 	return ids, err
 }
 
-// parts makes the parts of the table that the rows belong to and that are not there yet.
-func (s *session) parts(rows []metric.Row) error {
-	if !s.table.Monthly {
-		return nil
-	}
+// group is the rows, by their number, that belong to one part of a table.
+type group struct {
+	part part
+	rows []int
+}
+
+// groups divides rows by the parts of their table. Rows without a time belong nowhere; they will be refused.
+func (s *session) groups(rows []metric.Row) []*group {
 	at := s.table.Position("timestamp")
-	wanted := map[string]part{}
+	byName, all := map[string]*group{}, []*group{}
+	var g *group
 	var last time.Time
-	for _, row := range rows {
+	for i, row := range rows {
 		t, ok := row[at].(time.Time)
-		if !ok || t.Year() == last.Year() && t.Month() == last.Month() {
-			continue // without a time the row will be refused
+		if !ok {
+			continue
 		}
-		last = t.UTC()
-		p := partOf(s.table, t)
-		wanted[p.name] = p
+		if t = t.UTC(); g == nil || t.Year() != last.Year() || t.Month() != last.Month() {
+			p := partOf(s.table, t)
+			if g = byName[p.name]; g == nil {
+				g = &group{part: p}
+				byName[p.name], all = g, append(all, g)
+			}
+			last = t
+		}
+		g.rows = append(g.rows, i)
 	}
-	if len(wanted) == 0 {
+	return all
+}
+
+// parts makes the parts of the table that rows belong to and that are not there yet.
+func (s *session) parts(groups []*group) error {
+	if len(groups) == 0 {
 		return nil
+	}
+	wanted := map[string]part{}
+	for _, g := range groups {
+		wanted[g.part.name] = g.part
 	}
 	names := slices.Sorted(maps.Keys(wanted))
 	missing, err := s.query("SELECT p FROM unnest(ARRAY["+quoted(names)+"]) p WHERE to_regclass('metrics.' || p) IS NULL", 0, nil)
@@ -195,7 +218,7 @@ func (s *session) parts(rows []metric.Row) error {
 		return err
 	}
 	for _, m := range missing {
-		if _, err := s.pg.Exec(s.ctx, wanted[string(m[0])].create(s.table)).ReadAll(); err != nil {
+		if err := s.exec(wanted[string(m[0])].create(s.table)); err != nil {
 			return err
 		}
 	}
@@ -203,12 +226,12 @@ func (s *session) parts(rows []metric.Row) error {
 }
 
 // insertNew writes rows and leaves out those whose identity is there.
-func (s *session) insertNew(rows []metric.Row) ([]int64, error) {
+func (s *session) insertNew(rows []metric.Row, groups []*group) ([]int64, error) {
 	given, err := s.number(len(rows))
 	if err != nil {
 		return nil, err
 	}
-	if done, err := s.copyNew(rows, given); done || err != nil {
+	if done, err := s.copyNew(rows, given, groups); done || err != nil {
 		return given, err
 	}
 	stmt := s.insert()

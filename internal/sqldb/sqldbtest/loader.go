@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/metric"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
@@ -15,7 +16,7 @@ func testLoader(t *testing.T, s Suite) {
 	cases(t, s, map[string]func(*testing.T, Suite){
 		"Ids": loaderIds, "Skip": loaderSkip, "SkipWithoutID": loaderSkipWithoutID, "Add": loaderAdd,
 		"Replace": loaderReplace, "OnlyKey": loaderOnlyKey, "AddZero": loaderAddZero, "Find": loaderFind, "Get": loaderGet, "Required": loaderRequired, "NoIdentity": loaderNoIdentity,
-		"None": loaderNone, "Cancelled": loaderCancelled, "Partial": loaderPartial, "Overlap": loaderOverlap,
+		"None": loaderNone, "Cancelled": loaderCancelled, "Partial": loaderPartial, "Overlap": loaderOverlap, "Zones": loaderZones, "Timeless": loaderTimeless,
 	})
 }
 
@@ -391,4 +392,40 @@ func loaderOverlap(t *testing.T, s Suite) {
 			break
 		}
 	}
+}
+
+// loaderZones inserts rows whose month in UTC is another than where their time was written.
+func loaderZones(t *testing.T, s Suite) {
+	db := s.fresh(t)
+	at := bugs().Position("timestamp")
+	west, east := time.FixedZone("", -8*3600), time.FixedZone("", 12*3600)
+	times := []time.Time{
+		time.Date(2031, 3, 15, 12, 0, 0, 0, time.UTC), time.Date(2031, 3, 31, 23, 0, 0, 0, west), // April in UTC
+		time.Date(2032, 5, 10, 12, 0, 0, 0, time.UTC), time.Date(2032, 5, 1, 1, 0, 0, 0, east), // April in UTC
+	}
+	for _, n := range []int{len(times), 200} { // few rows, and many
+		rows := plains(bugs(), n, 2*n)
+		for i, row := range rows {
+			row[at] = times[i*len(times)/n]
+		}
+		load(t, db, bugs(), sqldb.Skip, rows)
+	}
+	wantNumber(t, db, 204, "SELECT COUNT(*) FROM metrics_bugs")
+	wantNumber(t, db, 51, "SELECT COUNT(*) FROM metrics_bugs WHERE timestamp >= ? AND timestamp < ?",
+		time.Date(2031, 4, 1, 0, 0, 0, 0, time.UTC), time.Date(2031, 5, 1, 0, 0, 0, 0, time.UTC))
+}
+
+// loaderTimeless has a row without its time among many: it must be refused, not left out.
+func loaderTimeless(t *testing.T, s Suite) {
+	db := s.fresh(t)
+	rows := plains(bugs(), 0, 100)
+	rows[50][bugs().Position("timestamp")] = nil
+	err := db.Write(t.Context(), func(tx *sqldb.Tx) error {
+		_, err := tx.Loader(bugs(), sqldb.Skip).Insert(t.Context(), rows)
+		return err
+	})
+	if err == nil {
+		t.Error("a row without time was taken, or lost")
+	}
+	wantNumber(t, db, 0, "SELECT COUNT(*) FROM metrics_bugs")
 }
