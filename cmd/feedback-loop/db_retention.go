@@ -61,7 +61,7 @@ func retentionRules(ages []string, now time.Time) ([]retention.Rule, error) {
 			return nil, err
 		}
 		if _, twice := before[table]; twice {
-			return nil, usage("--older-than is given twice for %s", cmpName(table))
+			return nil, usage("--older-than is given twice for %s", orAll(table))
 		}
 		before[table] = at
 	}
@@ -83,7 +83,7 @@ func retentionRules(ages []string, now time.Time) ([]retention.Rule, error) {
 	return rules, nil
 }
 
-func cmpName(table string) string {
+func orAll(table string) string {
 	if table == "" {
 		return "all tables"
 	}

@@ -90,7 +90,7 @@ func (x *job) begin(ctx context.Context) error {
 		t := newTable(c)
 		var last sql.NullInt64
 		if err := x.db.Row(ctx, x.db.Statement("SELECT MAX(id) FROM "+c.Table), &last); err != nil {
-			return stopped(ctx, err)
+			return err
 		}
 		t.last = last.Int64
 		x.total += t.last
@@ -104,7 +104,7 @@ func (x *job) table(ctx context.Context, t *table) error {
 	for at := int64(0); at < t.last; {
 		next, err := x.page(ctx, t, at)
 		if err != nil {
-			return stopped(ctx, err)
+			return err
 		}
 		if err := x.flush(); err != nil {
 			return err
@@ -176,12 +176,4 @@ func (x *job) counts() []Count {
 		all[i] = Count{t.cat.Name, t.rows}
 	}
 	return all
-}
-
-// stopped prefers the reason for which the context ended to what the interrupted statement says.
-func stopped(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
 }

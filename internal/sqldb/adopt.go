@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/fault"
@@ -96,7 +97,7 @@ func (o *Originals) Rows(ctx context.Context, table string, most int, each func(
 		object []byte
 	}
 	stmt := o.a.KeptRows(table)
-	for last := int64(minID); ; {
+	for last := int64(math.MinInt64); ; {
 		var part []row
 		bytes := 0
 		err := o.db.Query(ctx, o.db.Statement(stmt, most, last, partRows), func(r *sql.Rows) error {
@@ -124,6 +125,3 @@ func (o *Originals) Rows(ctx context.Context, table string, most int, each func(
 		}
 	}
 }
-
-// minID is below every id.
-const minID = -1 << 63

@@ -215,7 +215,7 @@ type querier interface {
 // read lets f read, within a transaction of its own where the engine wants one.
 func (db *DB) read(ctx context.Context, f func(context.Context, querier) error) error {
 	if db.pool.BeginRead == "" {
-		return db.explain(f(ctx, db.pool.Read))
+		return db.explain(lateness(ctx, f(ctx, db.pool.Read)))
 	}
 	ctx, cancel := answered(ctx, db.pool.LongestRead)
 	defer cancel()
@@ -260,5 +260,5 @@ func pick(engines []Engine, uri string) (Engine, error) {
 		}
 	}
 	return nil, fault.New(fault.Invalid, "no database engine answers to %q", scheme+"://").
-		Try("Use a path, or a URI such as sqlite:////absolute/path/feedback-loop.db.")
+		Try("Use a path, or a URI such as sqlite:////absolute/path/feedback-loop.db or postgresql://user:password@host:5432/name.")
 }

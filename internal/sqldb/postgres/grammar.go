@@ -96,12 +96,12 @@ func (g grammar) Create(t *metric.Table) []string {
 		defs = append(defs, g.column(&t.Columns[i]))
 	}
 	tail := ""
-	switch hashed := len(keyIndex(t)) > 0 && wide(t); {
+	switch {
 	case t.Monthly:
 		tail = " PARTITION BY RANGE (timestamp)"
 	case t.AutoID:
 		defs = append(defs, "PRIMARY KEY (id)")
-	case !hashed:
+	case !wide(t):
 		defs = append(defs, "PRIMARY KEY ("+strings.Join(t.Identity, ", ")+")")
 	}
 	if t.Tenants && !t.AutoID { // a rollup: its rows are added to, and with room in their page no index has to know
