@@ -9,24 +9,11 @@ import (
 	"time"
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
+	"github.com/feedback-loop/feedback-loop/internal/dbtest"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb/postgres/pgtest"
 )
-
-func open(t *testing.T, uri string) *sqldb.DB {
-	t.Helper()
-	db, err := app.Open(t.Context(), uri, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return db
-}
 
 func number(t *testing.T, db *sqldb.DB, query string) (n int64) {
 	t.Helper()
@@ -50,7 +37,7 @@ func eventually(t *testing.T, db *sqldb.DB, least int64, query string) {
 // one holder.
 func TestJobs(t *testing.T) {
 	uri := pgtest.Shared(t).Database(t)
-	db := open(t, uri)
+	db := dbtest.Migrated(t, uri)
 	_, err := app.Importer(db).Stream(t.Context(), "x", strings.NewReader(
 		`{"bugs": [{"pattern": "p", "error": "e", "timestamp": "2026-01-02T03:04:05Z"}]}`), ingest.Options{})
 	if err != nil {
@@ -62,7 +49,7 @@ func TestJobs(t *testing.T) {
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	var stops []func() error
 	for range 2 {
-		stop, err := app.Jobs(t.Context(), open(t, uri), logger)
+		stop, err := app.Jobs(t.Context(), dbtest.Migrated(t, uri), logger)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +72,7 @@ func TestJobs(t *testing.T) {
 
 // SQLite needs no jobs: nothing is started, nothing is written.
 func TestNoJobs(t *testing.T) {
-	db := open(t, t.TempDir()+"/test.db")
+	db := dbtest.Migrated(t, t.TempDir()+"/test.db")
 	stop, err := app.Jobs(context.Background(), db, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/feedback-loop/feedback-loop/internal/app"
+	"github.com/feedback-loop/feedback-loop/internal/dbtest"
 	"github.com/feedback-loop/feedback-loop/internal/ingest"
 	"github.com/feedback-loop/feedback-loop/internal/sample"
 	"github.com/feedback-loop/feedback-loop/internal/sqldb"
@@ -21,15 +22,7 @@ import (
 // filled gives a database with sample events, as app.Open makes it.
 func filled(t *testing.T, uri string) *sqldb.DB {
 	t.Helper()
-	db, err := app.Open(t.Context(), uri, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := dbtest.Migrated(t, uri)
 	bring(t, db, 2000)
 	return db
 }
